@@ -1,0 +1,66 @@
+"""What the delivery room asks of a provider, and the words for what became of a recipient."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from pipeline.delivery.message import Letter
+from pipeline.delivery.recipient import Recipient
+from pipeline.errors import InputError
+
+__all__ = ["Capabilities", "Outcome", "Provider", "Recipient", "State"]
+
+
+class State(StrEnum):
+    """What a provider may say of one recipient."""
+
+    ACCEPTED = "accepted"
+    DEFERRED = "deferred"  # may work later
+    FAILED = "failed"  # never, as it stands
+    UNCERTAIN = "uncertain"  # handed over, but no answer came: it may have left
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one recipient; ``detail`` is the provider's own answer, never a secret.
+
+    ``retry_after`` is in seconds. ``error`` is our own refusal of this recipient, to be said in
+    the reader's language; ``detail`` then holds its English.
+    """
+
+    recipient: str
+    state: State
+    code: str = ""
+    detail: str = ""
+    retry_after: float | None = None
+    error: InputError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What the caller may count on."""
+
+    batch: int
+    personalised_by_provider: bool = False
+    can_be_asked: bool = False  # after a crash, the provider knows whether a message left
+
+
+class Provider(Protocol):
+    """Hands batches over. A provider is one file, opened once a campaign and closed at its end."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def send(self, letter: Letter, recipients: Sequence[Recipient]) -> Iterator[Outcome]:
+        """Yield one outcome a recipient, as each is known.
+
+        Raises ProviderError only when nothing of what is left can be handed over (refused
+        credentials, no server): the recipients without an outcome were not sent.
+        """
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,65 @@
+"""MJML to HTML by mjml-python, and the cures for what it does to attributes and doctype.
+
+Measured on mjml-python 1.4.2 (mrml 6.0.1): it prints attribute values by Rust's ``{:?}``, so that
+U+202F comes out as ``\\u{202f}`` and a quote as ``\\"``; it accepts mismatched tags in silence; a
+document nested some 10,000 deep kills the process.
+"""
+
+import re
+from typing import Final
+
+from mjml import mjml2html
+
+#: Deeper than any block template, far below what kills mrml.
+MAX_DEPTH: Final = 60
+
+_TAG: Final = re.compile(r"<(/?)([A-Za-z][\w:-]*)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*?)(/?)>")
+_ATTRIBUTE: Final = re.compile(r"=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_UNSAFE: Final = re.compile(r"[^\x20-\x7e]|\\|['\"`<>]")
+_VOID: Final = frozenset("br hr img meta link input wbr col".split())
+
+
+class UnbalancedError(ValueError):
+    """The MJML does not balance, or nests too deep: a template or the frame is at fault."""
+
+
+def to_html(mjml: str) -> str:
+    """Return the HTML of a whole MJML document; nothing is fetched, no web font is named.
+
+    Raises UnbalancedError, or ValueError in mrml's own words.
+    """
+    html: str = mjml2html(prepare(mjml), fonts={})
+    # premailer looks for an upper-case doctype and loses any other (its issue 156)
+    return html.replace("<!doctype html>", "<!DOCTYPE html>", 1)
+
+
+def prepare(mjml: str) -> str:
+    """Return ``mjml`` with attribute values as numeric entities where mrml would spoil them.
+
+    Proves on the way that the tags balance. Raises UnbalancedError with the line.
+    """
+    stack: list[str] = []
+
+    def tag(match: re.Match[str]) -> str:
+        slash, name, attributes, end = match.groups()
+        if slash:
+            if not stack or stack.pop() != name:
+                line = mjml.count("\n", 0, match.start()) + 1
+                raise UnbalancedError(f"line {line}: </{name}> closes nothing that is open")
+        elif not end and name not in _VOID:
+            stack.append(name)
+            if len(stack) > MAX_DEPTH:
+                raise UnbalancedError(f"more than {MAX_DEPTH} elements deep, at <{name}>")
+        if "=" not in attributes:
+            return match[0]
+        return f"<{slash}{name}{_ATTRIBUTE.sub(_safe, attributes)}{end}>"
+
+    prepared = _TAG.sub(tag, mjml)
+    if stack:
+        raise UnbalancedError(f"<{stack[-1]}> is never closed")
+    return prepared
+
+
+def _safe(match: re.Match[str]) -> str:
+    value = match[1] if match[1] is not None else match[2]
+    return '="' + _UNSAFE.sub(lambda one: f"&#{ord(one[0])};", value) + '"'

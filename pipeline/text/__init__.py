@@ -1,0 +1,15 @@
+"""What letters are made of: words. Merge tags, Markdown, typography, dates and slugs.
+
+Everything here takes values and gives values: no file, no network, no database, no clock, and
+nothing of the rest of the house. An error is a plain `ValueError` of the module that raises it.
+
+- `merge`: the fixed list of `{{name|fallback}}` tags, and the tokens that carry them through
+  Markdown, typography and HTML;
+- `markdown`: CommonMark to HTML, to one line, and to plain text that reads like a letter;
+- `typography`: French (and a little English) spacing on plain text;
+- `dates`: dates and hours as people say them;
+- `slugs`: names for addresses and anchors.
+
+What does *not* live here: what a block or an issue is (`blocks`, `issues`), MJML, inlining and
+MIME (`render`), the values of merge tags (`render` for an edition's, `delivery` for a person's).
+"""

@@ -1,0 +1,45 @@
+"""What an HTTP answer that is no feed means to the person who follows the feed."""
+
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from pipeline.errors import FetchError
+from pipeline.words import mark
+
+MAX_WAIT: Final = 86_400.0  # seconds; a feed that asks for a year is asked again tomorrow
+
+_SENTENCES: Final = {
+    401: mark("{url} asks for an account ({status}): look for a public feed"),
+    403: mark("{url} refuses programs ({status}): ask its makers, or take another feed"),
+    404: mark("{url} does not exist (any more) (404): look for its present address"),
+    410: mark("{url} is gone for good (410): remove it, or look for its successor"),
+    429: mark("{url} wants to be asked less often (429): a later pull tries again"),
+}
+
+
+def status_error(status: int, *, url: str, wait: float | None) -> FetchError:
+    """Return the error for a status other than 200 and 304; ``wait`` is in seconds."""
+    if status >= 500:
+        message = mark("{url} is out of order ({status}): the next pull tries again")
+    else:
+        message = _SENTENCES.get(status, mark("{url} answers with status {status}, not a feed"))
+    retryable = status >= 500 or status in (408, 425, 429)
+    return FetchError(message, retryable=retryable, retry_after=wait, url=url, status=status)
+
+
+def retry_after(header: str, *, date: str = "") -> float | None:
+    """Return the seconds a ``Retry-After`` header asks for (RFC 9110, 10.2.3), at most MAX_WAIT.
+
+    A moment counts from the answer's own ``Date`` header, so the server's clock may be wrong.
+
+    >>> retry_after("120")
+    120.0
+    """
+    header = header.strip()
+    if header.isascii() and header.isdecimal():
+        return min(float(header[:20]), MAX_WAIT)
+    try:
+        wait = parsedate_to_datetime(header) - parsedate_to_datetime(date)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(wait.total_seconds(), 0.0), MAX_WAIT)
