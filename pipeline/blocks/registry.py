@@ -9,7 +9,7 @@ import jsonschema_rs
 from pipeline.blocks.block import FLAVOURS, FRAME, Block, Library
 from pipeline.blocks.schema import BLOCK_FILE
 from pipeline.blocks.structure import check_structure
-from pipeline.errors import BlockError, MistakesError, Mistake
+from pipeline.errors import BlockError, Mistake, MistakesError
 from pipeline.text.document import Document, parse_document
 from pipeline.words import mark
 

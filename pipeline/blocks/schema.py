@@ -1,7 +1,6 @@
 """The JSON Schemas (2020-12) of a block's fields and of a whole letter. Core: values only."""
 
 from collections.abc import Iterator, Mapping
-
 from typing import Any, Final
 
 from pipeline.blocks.block import Block, Library

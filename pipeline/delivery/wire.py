@@ -142,10 +142,11 @@ def unstructured(text: str, *, used: int) -> str:
 
 def phrase(text: str, *, used: int) -> str:
     """Return a display name: bare, quoted or encoded (RFC 5322 §3.2.5, RFC 2047 §5 (3))."""
+    text = re.sub("  +", " ", text)  # a parser may fold them: better that all see the same
     if len(text) <= _ROOM and text.isascii():
         if _ATOMS.fullmatch(text):
             return text
-        if "=?" not in text and "  " not in text:
+        if "=?" not in text:
             escaped = text.replace("\\", r"\\").replace('"', r"\"")
             return f'"{escaped}"'
     return encoded_words(text, used=used)

@@ -29,7 +29,7 @@ def set_value(text: str, path: Path, value: object) -> str:
     document = _parse(text)
     wanted = copy.deepcopy(document.values)
     parent = _at(wanted, path[:-1])
-    if isinstance(parent, list) and not 0 <= int(path[-1]) < len(parent):
+    if not _has_room(parent, path[-1]):
         raise InputError(mark("there is no place {path} in this letter"), path=_name(path))
     parent[path[-1]] = value
     if path in document.spans:
@@ -72,6 +72,13 @@ def _at(values: Any, path: Path) -> Any:
             message = mark("there is no place {path} in this letter")
             raise InputError(message, path=_name(path[: step + 1])) from None
     return values
+
+
+def _has_room(parent: object, key: str | int) -> bool:
+    """Say whether ``key`` can be set in ``parent``: any name of a mapping, a place of a list."""
+    if isinstance(parent, list):
+        return isinstance(key, int) and 0 <= key < len(parent)
+    return isinstance(parent, dict) and isinstance(key, str)
 
 
 def _name(path: Path) -> str:

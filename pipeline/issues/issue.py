@@ -64,7 +64,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """A validated letter. Its texts are as the editor typed them; its parts are those not hidden."""
+    """A validated letter: its texts as the editor typed them, its parts those not hidden."""
 
     slug: str
     number: int
@@ -154,11 +154,11 @@ def _free(wanted: str, taken: Counter[str]) -> str:
 class _Rules:
     """A schema and its compiled validator."""
 
-    schema: Mapping[str, Any]
+    schema: dict[str, Any]
     validator: jsonschema_rs.Draft202012Validator
 
     @classmethod
-    def of(cls, schema: Mapping[str, Any]) -> "_Rules":
+    def of(cls, schema: dict[str, Any]) -> "_Rules":
         return cls(schema, jsonschema_rs.Draft202012Validator(schema))
 
 

@@ -43,8 +43,8 @@ def explain(
         yield _wrong_type(document, at, facts["types"], error.instance)
     elif name == "enum":
         message = mark("“{found}” is not allowed here; allowed: {known}")
-        known = ", ".join(map(str, facts["options"]))
-        yield document.mistake(at, message, found=error.instance, known=known)
+        options = ", ".join(map(str, facts["options"]))
+        yield document.mistake(at, message, found=error.instance, known=options)
     elif name in ("minLength", "minItems"):
         yield document.mistake(at, mark("this is empty: fill it in, or remove the field"))
     elif name == "pattern" and at[-1] == "id":

@@ -257,7 +257,7 @@ class _Open:
         return len(self.value) if isinstance(self.value, list) else (self.name or "")
 
 
-def resolve(text: str) -> None | bool | int | float | str:
+def resolve(text: str) -> bool | int | float | str | None:
     """Return a plain scalar's value by YAML 1.2's core schema; dates and times are text."""
     if text in _NULL:
         return None

@@ -33,10 +33,12 @@ _ADDRESS = re.compile(
     rf"""
     {_KEPT}                                                    # the stand-in, if really written
     | (?<![^\W_])[A-Za-z][A-Za-z0-9+.\-]{{1,15}}+://{_IN_ADDRESS}*+    # https://…
-    | (?<![\w.…])(?:www\.|mailto:|tel:){_IN_ADDRESS}++
-    | (?<![\w.+\-@])[\w.+\-]++@[\w\-]++(?:\.[\w\-]++)*+        # redaction@exemple.fr
-    | (?<![\w.…\-@])(?:[\w\-]++\.)++[A-Za-z]{{2,}}+(?!\w)       # exemple.fr, and after it
-      (?: :\d++ )?(?: /{_IN_ADDRESS}*+ )?(?: \?\w{_IN_ADDRESS}*+ )?    # port, path and query
+    | (?<!\w)(?<!\w\.)(?:www\.|mailto:|tel:){_IN_ADDRESS}++
+    | (?<![\w+\-@])(?<![\w+\-@]\.)[\w+\-]++(?:\.[\w+\-]++)*+@  # redaction@exemple.fr
+      [\w\-]++(?:\.[\w\-]++)*+
+    | (?<![\w\-@])(?<![\w\-@]\.)(?:[\w\-]++\.(?=\w))++         # exemple.fr, and after it
+      [A-Za-z]{{2,}}+(?!\w)                                    # its port, path and query
+      (?: :\d++ )?(?: /{_IN_ADDRESS}*+ )?(?: \?\w{_IN_ADDRESS}*+ )?
     | (?<![\w:]):[a-z0-9_+\-]{{1,40}}:(?![\w:])                # :tada:
     | &\#?\w{{1,31}};                                          # &nbsp; as somebody typed it
     """,
@@ -50,13 +52,14 @@ _SIGNED_WORD = re.compile(rf"(?<!\S)[^\s.:@&{_KEPT}]*+(?:{_KEPT}|{_SIGN}\S)\S*+"
 _ANY_SPACE = " \u00a0\u202f\u2009"
 _SPACE = f"[{_ANY_SPACE}]"
 _SMILEY = r"[:;][\-'’^o]?[()\[\]|/\\DPp*3](?![^\W_])"
-_GLUED = r"[=0-9A-Za-zÀ-ÿ_]"
+_GLUED = rf"[=0-9A-Za-zÀ-ÿ_{_KEPT}]"
 _ENDING = r"[\w)\]»…’%€°]"  # what a word, or something quoted or counted, ends with
 _UNIT = (
     r"[€$£%‰]|[kM]€|Md€|°[CF]|millions?|milliards?|euros?|km/h|[kcm]?m[²³23]?|[km]?g|[tLl]|m?s|min|"
     r"[hH]|ha|[kMGT]?Wh?|[kMGT]?[oO]|[kMG]?Hz|[kMGT]?bit/s"
 )
 _MONTH = "janvier|février|mars|avril|mai|juin|juillet|août|septembre|octobre|novembre|décembre"
+_DIGITS = "0123456789"
 _COUNTERS = (
     *("n°", "N°", "nº", "Nº", "n°s", "nºs", "§"),
     *(r"p\.", r"pp\.", r"art\.", r"vol\.", r"chap\.", r"fig\."),
@@ -69,13 +72,13 @@ _ORDINAL = "(?:(?<=[IVXL0-9]e )|(?<=[I1]er )|(?<=[I1]re ))"
 class _Rule:
     """A change, and the characters without one of which there is nothing to change."""
 
-    needles: str
+    needles: frozenset[str]
     pattern: re.Pattern[str]
     replacement: str
 
 
 def _rule(needles: str, pattern: str, replacement: str = NBSP) -> _Rule:
-    return _Rule(needles, re.compile(pattern), replacement)
+    return _Rule(frozenset(needles), re.compile(pattern), replacement)
 
 
 def _spaces_before(signs: str) -> str:
@@ -115,11 +118,13 @@ _FRENCH = (
     _rule("»", _spaces_before("»")),
     _rule("»", rf"»(?:(?<=[^\s«{_SEAM}]»)|(?<=[^\s«]{_SEAM}»))", f"{NBSP}»"),
     # Where a line must not break.
-    _rule(" ", rf" (?<=[0-9] )(?=(?:{_UNIT})(?![\w'’])|(?:{_MONTH})(?!\w))"),
-    _rule("hH", rf" (?=[0-5][0-9](?!\w))(?<=[0-9]{_SPACE}[hH] )"),
-    _rule("°º§.", r" (?=[0-9])" + _space_after(*_COUNTERS)),
+    _rule(_DIGITS, rf" (?<=[0-9] )(?=(?:{_UNIT})(?![\w'’])|(?:{_MONTH})(?!\w))"),
+    _rule(_DIGITS, rf" (?=[0-5][0-9](?!\w))(?<=[0-9]{_SPACE}[hH] )"),
+    _rule(_DIGITS, r" (?=[0-9])" + _space_after(*_COUNTERS)),
     _rule("1", rf" (?=(?:{_MONTH})(?!\w))" + _space_after("1er")),
-    _rule("e", r" (?=siècles?(?!\w)|République(?!\w)|arrondissements?(?!\w))" + _ORDINAL),
+    _rule(
+        "IVXL" + _DIGITS, r" (?=siècles?(?!\w)|République(?!\w)|arrondissements?(?!\w))" + _ORDINAL
+    ),
     _rule("MD", r" (?=[A-ZÀ-ÖØ-Þ])" + _space_after(*_TITLES)),
 )
 
@@ -140,9 +145,10 @@ def typeset(text: str, *, language: str) -> str:
     'C’est vrai\u202f?'
     """
     text, kept = _set_aside(text)
+    characters = set(text)
     rules = _FRENCH_RULES if language.lower().startswith("fr") else _EVERYWHERE
     for rule in rules:
-        if any(needle in text for needle in rule.needles):
+        if not rule.needles.isdisjoint(characters):
             text = rule.pattern.sub(rule.replacement, text)
     if rules is _FRENCH_RULES:
         text = _GROUPED.sub(_hold_together, text)

@@ -47,17 +47,21 @@ def display_width(text: str) -> int:
 
 def _filled(text: str, room: int, room_after: int) -> Iterator[str]:
     """Fill lines word by word, the first with `room` columns and the others with `room_after`."""
-    words = [word for word in _ORDINARY_SPACES.split(text) if word]
+    measure = len if _is_single(text) else display_width
     line: list[str] = []
-    used = 0
-    for word in words:
-        columns = display_width(word)
+    used = -1
+    for word in _ORDINARY_SPACES.split(text.strip(" \t")):
+        columns = measure(word)
         if line and used + 1 + columns > room:
             yield " ".join(line)
-            line, used, room = [], 0, room_after
-        used += columns + bool(line)
+            line, used, room = [], -1, room_after
+        used += 1 + columns
         line.append(word)
     yield " ".join(line)
+
+
+def _is_single(text: str) -> bool:
+    return _MERGED not in text and _ALL_SINGLE.fullmatch(text) is not None
 
 
 def _as_wide(match: re.Match[str]) -> str:

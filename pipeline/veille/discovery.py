@@ -7,6 +7,9 @@ from pipeline.veille.links import web_url
 from pipeline.veille.markup import parse_html
 
 _HTML: Final = re.compile(rb"<(?:!doctype\s+html|html|head|body|meta|title|div|p)\b", re.IGNORECASE)
+_FEED: Final = re.compile(
+    rb"<(?:rss|(?:\w+:)?feed|rdf:rdf)\b|jsonfeed\.org/version/1", re.IGNORECASE
+)
 _FEED_TYPES: Final = ("application/rss+xml", "application/atom+xml", "application/feed+json")
 _AT_MOST: Final = 5
 
@@ -14,6 +17,11 @@ _AT_MOST: Final = 5
 def looks_like_html(body: bytes) -> bool:
     """Say whether ``body`` begins as a web page does."""
     return _HTML.search(body[:2000]) is not None
+
+
+def looks_like_feed(body: bytes) -> bool:
+    """Say whether ``body`` begins as RSS, RDF, Atom or JSON Feed does."""
+    return _FEED.search(body[:2000]) is not None and not looks_like_html(body)
 
 
 def find_feeds(body: bytes, *, url: str, content_type: str = "") -> list[str]:

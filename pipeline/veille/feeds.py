@@ -6,8 +6,10 @@ feed is fetched, and what of it is new, is the business of ``fetch.py`` and ``de
 
 import calendar
 import io
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from email.utils import parseaddr
 from typing import Any, Final
 
 import feedparser
@@ -23,6 +25,8 @@ from pipeline.veille.repair import repair_feed
 from pipeline.words import mark
 
 MAX_ENTRIES: Final = 500  # of one feed; by custom the first ones are the newest
+
+_MARKUP: Final = re.compile(r"</?[a-zA-Z][\w:-]*(?:\s[^<>]*)?/?>|&(?:#\w{1,8}|[a-zA-Z]\w{1,30});")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,14 +79,14 @@ def _read_xml(body: bytes, *, url: str, content_type: str) -> tuple[Origin, list
     parsed = _parse(body, url=url, content_type=content_type)
     if not parsed.version and not parsed.entries:
         raise _no_feed(body, url=url, content_type=content_type)
-    feed = parsed.feed
+    feed, is_atom = parsed.feed, parsed.version.startswith("atom")
     origin = Origin(
         url=url,
         site=_text(feed, "link"),
-        source=_plain(feed, "title", limit=MAX_TITLE),
+        source=_plain(feed, "title", limit=MAX_TITLE, is_atom=is_atom),
         language=_text(feed, "language"),
     )
-    return origin, [_article(entry) for entry in parsed.entries]
+    return origin, [_article(entry, url, is_atom=is_atom) for entry in parsed.entries]
 
 
 def _parse(body: bytes, *, url: str, content_type: str) -> Any:
@@ -91,13 +95,14 @@ def _parse(body: bytes, *, url: str, content_type: str) -> Any:
     Its sanitizer is off: it takes half of the time, and no markup is kept here anyway.
     """
     repaired, kind = repair_feed(body, content_type=content_type)
-    headers = {"content-type": kind or "application/xml", "content-location": url}
+    # no content-location: given one, feedparser makes addresses of bare guids, too (see _links)
+    headers = {"content-type": kind or "application/xml"}
     try:
         return feedparser.parse(
             io.BytesIO(repaired),
             response_headers=headers,
             sanitize_html=False,
-            resolve_relative_uris=False,  # in bodies; the links of entries stay resolved
+            resolve_relative_uris=False,  # in bodies, of which only the text is kept
         )
     except Exception as error:  # a feed is anybody's bytes: whatever they break is one bad feed
         message = mark("{url} holds a feed that cannot be read ({reason}): tell its makers")
@@ -116,33 +121,45 @@ def _no_feed(body: bytes, *, url: str, content_type: str) -> FetchError:
     return FetchError(message, url=url, feeds=", ".join(feeds))
 
 
-def _article(entry: Any) -> Article:
-    body = _plain(entry, "summary", limit=MAX_EXCERPT)
+def _article(entry: Any, base: str, *, is_atom: bool) -> Article:
+    body = _plain(entry, "summary", limit=MAX_EXCERPT, is_atom=is_atom)
     if not body and entry.get("content"):
-        body = _plain_value(entry.content[0], limit=MAX_EXCERPT)
+        body = _plain_value(entry.content[0], limit=MAX_EXCERPT, is_atom=is_atom)
     return Article(
-        links=_links(entry),
-        title=_plain(entry, "title", limit=MAX_TITLE),
-        authors=tuple(_author(person) for person in entry.get("authors", ())),
+        links=_links(entry, base),
+        title=_plain(entry, "title", limit=MAX_TITLE, is_atom=is_atom),
+        authors=_authors(entry, is_atom=is_atom),
         published_at=_date(entry),
         language=_text(entry, "language") or _text(entry.get("title_detail") or {}, "language"),
         excerpt=body,
     )
 
 
-def _links(entry: Any) -> tuple[str, ...]:
-    """Return where an entry may lead: its page, what it encloses, its id where that is an address.
+def _links(entry: Any, base: str) -> tuple[str, ...]:
+    """Return where an entry may lead: its page, what it encloses, its id where it is an address.
 
-    feedparser has resolved them already, but for a guid, which it hands out as the link.
+    Links may be relative; a guid, which feedparser hands out as the link, may not (RSS 2.0).
     """
-    others = [_text(link, "href") for link in entry.get("links", ()) if link]
-    return (_text(entry, "link"), *others, _text(entry, "id"))
+    link, guid = _text(entry, "link"), _text(entry, "id")
+    links = [link, *(_text(other, "href") for other in entry.get("links", ()) if other)]
+    if entry.get("guidislink"):
+        links = [one for one in links if one != guid]
+    found = [web_url(one, base=base) for one in links]
+    return (*(one for one in found if one), guid)
 
 
-def _author(person: Any) -> str:
-    """Return a name; an address that stands alone is nobody's to print."""
-    name = _text(person, "name")
-    return "" if "@" in name and " " not in name else name
+def _authors(entry: Any, *, is_atom: bool) -> tuple[str, ...]:
+    """Return the names; a mail address is nobody's to print.
+
+    RSS wants an address with the name in brackets. feedparser takes it apart, but leaves letters
+    behind where the top-level domain is a long one.
+    """
+    raw = _text(entry, "author")
+    if "@" in raw and not is_atom:
+        name = parseaddr(raw)[0]
+        return () if "@" in name else (name,)
+    names = [_text(person, "name") for person in entry.get("authors", ())]
+    return tuple(name for name in names if "@" not in name)
 
 
 def _date(entry: Any) -> datetime | None:
@@ -156,14 +173,19 @@ def _date(entry: Any) -> datetime | None:
     return None
 
 
-def _plain(holder: Any, name: str, *, limit: int) -> str:
-    detail = holder.get(f"{name}_detail") or {"value": _text(holder, name), "type": "text/html"}
-    return _plain_value(detail, limit=limit)
+def _plain(holder: Any, name: str, *, limit: int, is_atom: bool) -> str:
+    return _plain_value(holder.get(f"{name}_detail") or {}, limit=limit, is_atom=is_atom)
 
 
-def _plain_value(detail: Any, *, limit: int) -> str:
+def _plain_value(detail: Any, *, limit: int, is_atom: bool) -> str:
+    """Return a text construct as plain text.
+
+    RSS does not say whether a text is markup. feedparser calls it plain where a tag or entity is
+    not in its lists, so text that holds either is taken for markup; Atom's ``text`` is text.
+    """
     value = _text(detail, "value")
-    if detail.get("type") == "text/plain":
+    is_text = detail.get("type") == "text/plain"
+    if is_text and (is_atom or not _MARKUP.search(value)):
         return tidy(value, limit=limit)
     return plain_text(value, limit=limit)
 

@@ -76,6 +76,6 @@ def item_of(
         "authors": [without_tags(author) for author in entry.authors],
         "date": published.astimezone(timezone).date().isoformat() if published else "",
         "language": language if is_foreign else "",
-        "body": markdown_text(entry.excerpt),
+        "body": f"{markdown_text(entry.excerpt)}\n" if entry.excerpt else "",
     }
     return {name: value for name, value in item.items() if value}

@@ -6,6 +6,7 @@ writes such a text as Markdown that shows exactly these characters.
 
 import html
 import re
+import textwrap
 from typing import Final
 
 import nh3
@@ -30,7 +31,8 @@ _CONTROL: Final = re.compile(
     "\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
 )
 _MARKDOWN: Final = re.compile(r"[\\`*<>\[\]{}~|]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|!(?=\[)")
-_LINE_START: Final = re.compile(r"^(?:([#+=:-])|(\d{1,9})([.)])(?=\s|$))")
+_LINE_START: Final = re.compile(r"^(?:([-+=#])|(\d{1,9})([.)])(?=\s|$))", re.MULTILINE)
+_WIDTH: Final = 96  # columns, as the letters are written
 
 
 def plain_text(markup: str, *, limit: int) -> str:
@@ -50,7 +52,7 @@ def plain_text(markup: str, *, limit: int) -> str:
 
 def tidy(text: str, *, limit: int) -> str:
     """Return ``text`` in one line without control characters, cut at a word with an ellipsis."""
-    text = _SPACE.sub(" ", _CONTROL.sub("", text[: MAX_HTML * 2])).strip(" ")
+    text = _SPACE.sub(" ", _CONTROL.sub("", text[: MAX_HTML * 2])).strip()
     if len(text) <= limit:
         return text
     cut = text[: limit - 1]
@@ -59,11 +61,15 @@ def tidy(text: str, *, limit: int) -> str:
 
 
 def markdown_text(text: str) -> str:
-    """Return one line of plain text as CommonMark that shows exactly that text.
+    r"""Return plain text as lines of CommonMark that show exactly that text, in one paragraph.
 
     Braces are escaped as well: no feed can write a merge tag into a letter.
+
+    >>> print(markdown_text("2 * 3 = {{six}}"))
+    2 \* 3 = \{\{six\}\}
     """
-    escaped = _MARKDOWN.sub(lambda match: "\\" + match[0], text)
+    lines = textwrap.fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
+    escaped = _MARKDOWN.sub(lambda match: "\\" + match[0], lines)
     return _LINE_START.sub(_escape_start, escaped)
 
 

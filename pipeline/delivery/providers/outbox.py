@@ -7,6 +7,7 @@ worker that died can ask whether it was written. Any mail program opens the fold
 import errno
 import hashlib
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,7 +44,7 @@ class Outbox:
         the disk is full.
         """
         date = datetime.now(UTC)
-        read = {entry.name.partition(":")[0] for entry in os.scandir(self.folder / "cur")}
+        read = self._read()
         for recipient in recipients:
             try:
                 name = file_name(letter.message_id(recipient))
@@ -60,16 +61,21 @@ class Outbox:
     def holds(self, message_id: str) -> bool:
         """Say whether the message is in the outbox, read or not."""
         name = file_name(message_id)
-        if (self.folder / "new" / name).exists():
-            return True
-        return any(e.name.partition(":")[0] == name for e in os.scandir(self.folder / "cur"))
+        return (self.folder / "new" / name).exists() or name in self._read()
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
 
+    def _read(self) -> set[str]:
+        """Return what a mail program has opened: it moves to ``cur``, flags behind a colon."""
+        try:
+            return {name.partition(":")[0] for name in os.listdir(self.folder / "cur")}
+        except OSError as error:
+            raise self._unwritable(error) from None
+
     def _write(self, name: str, message: bytes) -> bool:
         """Write to ``tmp``, then show in ``new`` at once or not at all; False if it is there."""
-        draft = self.folder / "tmp" / f"{name}.{os.getpid()}"
+        draft = self.folder / "tmp" / f"{name}.{os.getpid()}.{threading.get_ident()}"
         try:
             draft.write_bytes(message)
             try:

@@ -18,7 +18,7 @@ from typing import Final
 from pipeline.audience.address import needs_smtputf8, spell_address
 from pipeline.delivery.message import Letter
 from pipeline.delivery.ports import Capabilities, Outcome, Recipient, State
-from pipeline.errors import InfolettreError, InputError, ProviderError
+from pipeline.errors import InputError, ProviderError
 from pipeline.settings import Settings, Smtp
 from pipeline.words import mark
 
@@ -59,14 +59,14 @@ class SmtpProvider:
         """
         job = _Job(letter=letter, date=datetime.now(UTC), todo=deque(recipients))
         while job.todo:
-            errors: list[InfolettreError | Exception] = []
+            # One alone first: four lanes with a wrong password would be four wrong passwords.
+            self.give_back(self.take_connection())
+            errors: list[Exception] = []
             lanes = min(max(1, self._settings.connections), len(job.todo))
             yield from self._run(job, lanes=lanes, errors=errors)
             for error in errors:
-                if not isinstance(error, ProviderError) or not error.retryable:
-                    raise error
-            if job.todo and len(errors) == lanes:  # one good lane can carry what is left
-                raise errors[0]
+                if not isinstance(error, ProviderError) or (job.todo and len(errors) == lanes):
+                    raise error  # while one lane is good, it can carry what is left
 
     def close(self) -> None:
         """End the idle connections; a second call finds none."""
@@ -168,14 +168,13 @@ class _Lane:
         for _ in range(2):
             try:
                 connection = self.connect()
-            except ProviderError:
-                self._job.todo.appendleft(recipient)
-                raise
-            try:
                 return self._transact(connection, recipient, address=address, message=message)
             except _Dropped as dropped:
                 detail = str(dropped)
                 self._drop()
+            except ProviderError:
+                self._job.todo.appendleft(recipient)
+                raise
         return Outcome(recipient=recipient.id, state=State.DEFERRED, detail=detail)
 
     def _drop(self) -> None:
@@ -200,6 +199,8 @@ class _Lane:
             code, text = _ask(connection, command)
             if code not in expected:
                 self._reset(connection)
+                if code // 100 == 5 and command == f"MAIL FROM:<{sender}>":
+                    raise _no_sender(sender, text)
                 return _outcome(recipient, code, text)
         code, text = self._hand_over(connection, message)
         if code == 0:
@@ -218,6 +219,9 @@ class _Lane:
         except (smtplib.SMTPException, OSError) as error:
             self._drop()
             return 0, str(error)
+        if code // 100 not in (2, 4, 5):
+            self._drop()
+            return 0, _text(code, text)
         if code == 421:  # RFC 5321 §3.8: the server leaves, and did not take the message
             raise _Dropped(_text(code, text))
         return code, _text(code, text)
@@ -230,13 +234,13 @@ class _Lane:
 
 
 def _ask(connection: smtplib.SMTP, command: str) -> tuple[int, str]:
-    """Send one command and return its answer; a 421 counts as a dropped connection."""
+    """Send one command and return its answer; a 421, or none, counts as dropped."""
     try:
         connection.send(f"{command}\r\n".encode())
         code, text = connection.getreply()
     except (smtplib.SMTPException, OSError) as error:
         raise _Dropped(str(error)) from None
-    if code == 421:
+    if code == 421 or code < 0:
         raise _Dropped(_text(code, text))
     return code, _text(code, text)
 
@@ -246,14 +250,23 @@ def _text(code: int, text: bytes) -> str:
 
 
 def _outcome(recipient: Recipient, code: int, text: str) -> Outcome:
-    """Read an answer: 2xx is taken, 4xx may work later, all else never (RFC 5321 §4.2.1)."""
-    states = {2: State.ACCEPTED, 4: State.DEFERRED}
-    state = states.get(code // 100, State.FAILED)
+    """Read an answer: 2xx is taken, 4xx may work later, 5xx never (RFC 5321 §4.2.1)."""
+    states = {2: State.ACCEPTED, 4: State.DEFERRED, 5: State.FAILED}
+    state = states.get(code // 100, State.DEFERRED)
     return Outcome(recipient=recipient.id, state=state, code=str(code), detail=text)
 
 
 def _refused(recipient: Recipient, error: InputError) -> Outcome:
     return Outcome(recipient=recipient.id, state=State.FAILED, detail=str(error), error=error)
+
+
+def _no_sender(sender: str, text: str) -> ProviderError:
+    """Nobody would get it: better to stop than to call the whole list failed."""
+    return ProviderError(
+        mark("the server does not let you send as {sender} ({reason}): check the sender's address"),
+        sender=sender,
+        reason=text,
+    )
 
 
 def _no_smtputf8(address: str) -> InputError:
@@ -298,7 +311,7 @@ def _greet(settings: Smtp, context: ssl.SSLContext | None) -> smtplib.SMTP:
             raise smtplib.SMTPConnectError(code, text)
         own = connection.sock.getsockname()[0] if connection.sock else "127.0.0.1"
         literal = f"[IPv6:{own}]" if ":" in own else f"[{own}]"  # RFC 5321 §4.1.3
-        connection.local_hostname = literal  # type: ignore[attr-defined]
+        connection.local_hostname = literal
         code, text = connection.ehlo()
         if not 200 <= code <= 299:
             raise smtplib.SMTPHeloError(code, text)
@@ -344,7 +357,7 @@ def _explain(error: Exception, settings: Smtp) -> ProviderError:
         mark(
             "no connection to {place} ({reason}): check “smtp.host” and “smtp.port”, or try later"
         ),
-        retryable=True,
+        retryable=not (isinstance(error, smtplib.SMTPResponseException) and error.smtp_code >= 500),
         place=place,
         reason=reason,
     )
@@ -378,6 +391,14 @@ def open_provider(*, settings: Settings, root: Path, environ: Mapping[str, str])
         raise InputError(
             mark(
                 "“smtp.username” is set, but the variable {variable} is not: put the password there"
+            ),
+            variable=PASSWORD,
+        )
+    if not (smtp.username + password).isascii():
+        raise InputError(
+            mark(
+                "“smtp.username” and {variable} may only have letters, digits and signs of ASCII:"
+                " choose another password"
             ),
             variable=PASSWORD,
         )

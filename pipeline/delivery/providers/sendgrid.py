@@ -1,0 +1,304 @@
+"""SendGrid's web API, through its official client with a plain dict for a body.
+
+One call carries up to 1,000 people: the letter once, and for each the values of its places. The
+client opens a connection per call and is kept inside this file; SMTP is a full equal. Limits:
+https://www.twilio.com/docs/sendgrid/api-reference/mail-send/limitations
+"""
+
+import base64
+import http.client
+import json
+import logging
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.error import URLError
+
+from python_http_client.exceptions import HTTPError
+from sendgrid import SendGridAPIClient
+
+from pipeline.audience.address import needs_smtputf8, spell_address
+from pipeline.delivery.fields import BAD_NAME, leaving_fields
+from pipeline.delivery.message import Letter, picture_kind, value_at
+from pipeline.delivery.places import Piece, Place
+from pipeline.delivery.ports import Capabilities, Outcome, Recipient, State
+from pipeline.delivery.wire import clean
+from pipeline.errors import InputError, ProviderError
+from pipeline.render.edition import picture_cid
+from pipeline.settings import Sendgrid, Settings
+from pipeline.words import mark
+
+API_KEY: Final = "INFOLETTRE_SENDGRID_API_KEY"
+MAX_PEOPLE: Final = 1000  # personalizations a call
+MAX_SUBSTITUTIONS: Final = 10_000  # bytes a personalization
+MAX_WAIT: Final = 3600.0  # seconds: what a header may make us wait at most
+
+_NO_TRACKING: Final = {  # we send no pixel and no per-person link (T14), whatever the account says
+    "click_tracking": {"enable": False, "enable_text": False},
+    "open_tracking": {"enable": False},
+    "subscription_tracking": {"enable": False},
+    "ganalytics": {"enable": False},
+}
+_PERSON: Final = re.compile(r"personalizations[.\[](\d+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Person:
+    """One recipient and the personalization that stands for them."""
+
+    recipient: Recipient
+    body: dict[str, Any]
+
+
+class SendgridProvider:
+    """Hands batches to ``POST /v3/mail/send``."""
+
+    name = "sendgrid"
+    capabilities = Capabilities(batch=MAX_PEOPLE, personalised_by_provider=True)
+
+    def __init__(self, settings: Sendgrid, *, api_key: str) -> None:
+        # At DEBUG the client logs the headers, and the key is one of them.
+        logging.getLogger("python_http_client").setLevel(logging.INFO)
+        client = SendGridAPIClient(api_key, host=settings.host.rstrip("/"))
+        client.client.timeout = settings.timeout
+        self._client = client
+        self._place = settings.host
+
+    def send(self, letter: Letter, recipients: Sequence[Recipient]) -> Iterator[Outcome]:
+        """Yield one outcome a recipient, call by call.
+
+        Raises ProviderError where SendGrid refuses the key or the letter itself, or cannot be
+        reached.
+        """
+        tags = _tags(letter)
+        base = _base(letter, tags)
+        people: list[_Person] = []
+        for recipient in recipients:
+            try:
+                people.append(_Person(recipient=recipient, body=_personal(letter, recipient, tags)))
+            except InputError as error:
+                yield Outcome(
+                    recipient=recipient.id, state=State.FAILED, detail=str(error), error=error
+                )
+        for start in range(0, len(people), MAX_PEOPLE):
+            outcomes = list(self._call(base, people[start : start + MAX_PEOPLE]))
+            yield from outcomes
+            if any(one.code == "429" for one in outcomes):  # the next call would hear the same
+                rest = people[start + MAX_PEOPLE :]
+                yield from _all(
+                    rest, State.DEFERRED, code="429", retry_after=outcomes[-1].retry_after
+                )
+                return
+
+    def close(self) -> None:
+        """Do nothing: the client keeps no connection."""
+
+    def _call(self, base: dict[str, Any], people: Sequence[_Person]) -> Iterator[Outcome]:
+        body = base | {"personalizations": [person.body for person in people]}
+        try:
+            self._client.client.mail.send.post(request_body=body)
+        except HTTPError as error:
+            yield from self._answer(base, people, error)
+        except URLError as error:  # urllib wraps only what happens before the request has left
+            if isinstance(error.reason, ConnectionError) and not isinstance(
+                error.reason, ConnectionRefusedError
+            ):
+                yield from _all(people, State.DEFERRED, detail=str(error.reason))
+                return
+            raise ProviderError(
+                mark("no connection to {place} ({reason}): check “sendgrid.host”, or try later"),
+                retryable=True,
+                place=self._place,
+                reason=error.reason,
+            ) from None
+        except (OSError, http.client.HTTPException) as error:
+            detail = str(error) or type(error).__name__
+            yield from _all(people, State.UNCERTAIN, detail=detail)
+        else:
+            yield from _all(people, State.ACCEPTED, code="202")
+
+    def _answer(
+        self, base: dict[str, Any], people: Sequence[_Person], error: HTTPError
+    ) -> Iterator[Outcome]:
+        """Say what an error answer means, for each of the call; some are worth another call."""
+        status, words = int(error.status_code), _words(error)
+        if status in (401, 403):
+            raise ProviderError(
+                mark(
+                    "SendGrid refuses the key in {variable} ({reason}): check that it is whole,"
+                    " may send mail, and that the sender is verified"
+                ),
+                variable=API_KEY,
+                reason=words,
+            )
+        if status == 429 or status >= 500:
+            wait = _retry_after(error.headers, now=time.time()) if status == 429 else None
+            yield from _all(
+                people, State.DEFERRED, code=str(status), detail=words, retry_after=wait
+            )
+        elif culprits := _culprits(error, count=len(people)) if status == 400 else ():
+            others = [one for at, one in enumerate(people) if at not in culprits]
+            yield from _all([people[at] for at in sorted(culprits)], State.FAILED, "400", words)
+            if others:
+                yield from self._call(base, others)
+        elif len(people) > 1 and (status == 413 or "personalizations" in words):
+            half = len(people) // 2
+            yield from self._call(base, people[:half])
+            yield from self._call(base, people[half:])
+        elif len(people) == 1:
+            yield from _all(people, State.FAILED, code=str(status), detail=words)
+        else:
+            raise ProviderError(
+                mark("SendGrid refuses the letter, whoever it is for: {reason}"), reason=words
+            )
+
+
+def _all(
+    people: Sequence[_Person],
+    state: State,
+    code: str = "",
+    detail: str = "",
+    *,
+    retry_after: float | None = None,
+) -> Iterator[Outcome]:
+    for person in people:
+        yield Outcome(
+            recipient=person.recipient.id,
+            state=state,
+            code=code,
+            detail=detail,
+            retry_after=retry_after,
+        )
+
+
+def _errors(error: HTTPError) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(error.body)["errors"]
+        return [one for one in found if isinstance(one, dict)]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def _words(error: HTTPError) -> str:
+    """Return SendGrid's own words: ``field: message``, one after the other."""
+    said = [
+        f"{one.get('field') or ''}: {one.get('message')}".lstrip(": ") for one in _errors(error)
+    ]
+    return "; ".join(said)[:500] or f"{error.status_code} {error.reason}"
+
+
+def _culprits(error: HTTPError, *, count: int) -> set[int]:
+    """Return which personalizations a 400 names: one bad address refuses all the call's people."""
+    fields = (str(one.get("field")) for one in _errors(error))
+    found = {int(match[1]) for field in fields if (match := _PERSON.match(field))}
+    return {at for at in found if at < count}
+
+
+def _retry_after(headers: Any, *, now: float) -> float | None:
+    """Return the seconds to wait: Retry-After in seconds, or the time of X-RateLimit-Reset."""
+    for name, origin in (("Retry-After", 0.0), ("X-RateLimit-Reset", now)):
+        try:
+            return min(MAX_WAIT, max(0.0, float(headers[name]) - origin))
+        except (KeyError, TypeError, ValueError):
+            continue
+    return None
+
+
+def _tags(letter: Letter) -> dict[Place, str]:
+    """Name the places: ``-first_name.1:html-``, a word that is nowhere in the letter itself."""
+    pieces = (*letter.subject, *letter.text, *letter.html)
+    standing = "\0".join(piece for piece in pieces if isinstance(piece, str))
+    tags: dict[Place, str] = {}
+    number = 0
+    for place in dict.fromkeys(piece for piece in pieces if isinstance(piece, Place)):
+        number += 1
+        while (tag := f"-{place.name}.{number}:{place.context.value}-") in standing:
+            number += 1
+        tags[place] = tag
+    return tags
+
+
+def _base(letter: Letter, tags: Mapping[Place, str]) -> dict[str, Any]:
+    """Return the part of the body that is the same in every call."""
+
+    def text(pieces: Sequence[Piece]) -> str:
+        return "".join(piece if isinstance(piece, str) else tags[piece] for piece in pieces)
+
+    frame = letter.frame
+    base: dict[str, Any] = {
+        "from": {"email": frame.address} | ({"name": frame.name} if frame.name else {}),
+        "subject": text(letter.subject),
+        "content": [
+            {"type": "text/plain", "value": text(letter.text)},
+            {"type": "text/html", "value": text(letter.html)},
+        ],
+        "headers": {name: value.replace("\r\n", "") for name, value in frame.fields},
+        "tracking_settings": _NO_TRACKING,
+    }
+    if frame.reply_to:
+        base["reply_to"] = {"email": frame.reply_to}
+    if letter.pictures:
+        base["attachments"] = [
+            {
+                "content": base64.b64encode(data).decode("ascii"),
+                "type": picture_kind(data),
+                "filename": name,
+                "disposition": "inline",
+                "content_id": picture_cid(name),
+            }
+            for name, data in sorted(letter.pictures.items())
+        ]
+    return base
+
+
+def _personal(letter: Letter, recipient: Recipient, tags: Mapping[Place, str]) -> dict[str, Any]:
+    """Return a personalization. Raises InputError where it cannot stand in the API.
+
+    Message-ID is not among the headers that the API reserves; ``custom_args`` come back with
+    every event, so that an outcome finds its recipient without an address.
+    """
+    address = spell_address(recipient.address)
+    if needs_smtputf8(address):
+        raise InputError(
+            mark(
+                "“{address}” has letters before “@” that SendGrid cannot carry: ask the person for"
+                " another address, or send by SMTP"
+            ),
+            address=address,
+        )
+    values = {tag: value_at(place, recipient) for place, tag in tags.items()}
+    size = sum(len(tag.encode()) + len(value.encode()) for tag, value in values.items())
+    if size > MAX_SUBSTITUTIONS:
+        raise InputError(
+            mark("the values for “{address}” are too long: {found} bytes, at most {most}"),
+            address=address,
+            found=size,
+            most=MAX_SUBSTITUTIONS,
+        )
+    name = clean(recipient.name, refusal=BAD_NAME)
+    return {
+        "to": [{"email": address} | ({"name": name} if name else {})],
+        "headers": dict(leaving_fields(recipient)) | {"Message-ID": letter.message_id(recipient)},
+        "substitutions": values,
+        "custom_args": {"recipient": recipient.id, "campaign": letter.campaign},
+    }
+
+
+def open_provider(
+    *, settings: Settings, root: Path, environ: Mapping[str, str]
+) -> SendgridProvider:
+    """Read the key. Raises InputError where it is missing."""
+    api_key = environ.get(API_KEY, "").strip()
+    if not api_key:
+        raise InputError(
+            mark("SendGrid needs its key: put it in the variable {variable}"), variable=API_KEY
+        )
+    if not re.fullmatch(r"[!-~]+", api_key):  # it goes into a header as it is
+        raise InputError(
+            mark("the key in {variable} has a character that no key has: copy it again"),
+            variable=API_KEY,
+        )
+    return SendgridProvider(settings.sendgrid, api_key=api_key)

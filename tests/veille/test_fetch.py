@@ -1,0 +1,321 @@
+"""Fetching from a real server that misbehaves on purpose."""
+
+import asyncio
+import gzip
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+import trustme
+
+from pipeline.errors import FetchError
+from pipeline.settings import Veille
+from pipeline.veille.answers import MAX_WAIT, retry_after
+from pipeline.veille.fetch import (
+    MAX_REDIRECTS,
+    PER_HOST,
+    Fetched,
+    Request,
+    VettingResolver,
+    open_fetcher,
+)
+from tests.veille.builders import on_loopback, rss, rss_item
+from tests.veille.server import Answer, Site, serving
+
+FEED = rss(rss_item())
+
+
+def fetch(
+    *urls: str, tls: ssl.SSLContext | None = None, **settings: Any
+) -> list[Fetched | FetchError]:
+    """Fetch side by side; what was raised is returned."""
+
+    async def run() -> list[Fetched | FetchError]:
+        veille = settings.pop("veille", None) or on_loopback(**settings).veille
+        async with open_fetcher(veille, tls=tls) as fetcher:
+            tasks = [asyncio.create_task(fetcher.fetch(Request(url=url))) for url in urls]
+            found = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(one, Fetched | FetchError) for one in found), found
+        return found  # type: ignore[return-value]
+
+    return asyncio.run(run())
+
+
+def good(url: str, **more: Any) -> Fetched:
+    (found,) = fetch(url, **more)
+    assert isinstance(found, Fetched), found
+    return found
+
+
+def bad(url: str, **more: Any) -> FetchError:
+    (found,) = fetch(url, **more)
+    assert isinstance(found, FetchError), found
+    return found
+
+
+def redirect(target: str, status: int = 302) -> Answer:
+    return Answer(status=status, headers={"Location": target})
+
+
+def test_an_answer_comes_with_what_the_next_request_needs(site: Site) -> None:
+    url = site.put(
+        "/f",
+        FEED,
+        ETag='"1"',
+        Last_Modified="Fri, 20 Nov 2026 08:00:00 GMT",
+        Content_Type="text/xml",
+    )
+
+    assert good(url) == Fetched(
+        url=url,
+        body=FEED,
+        content_type="text/xml",
+        etag='"1"',
+        last_modified="Fri, 20 Nov 2026 08:00:00 GMT",
+    )
+
+
+def test_nothing_is_told_of_the_reader_but_the_programs_name(site: Site) -> None:
+    good(site.put("/f", FEED))
+
+    (_, headers) = site.requests[0]
+    assert set(headers) == {"Host", "User-Agent", "Accept", "Accept-Encoding"}
+    assert headers["User-Agent"].startswith("Infolettre/")
+
+
+def test_a_conditional_request_is_answered_by_304(site: Site) -> None:
+    def answer(headers: Mapping[str, str]) -> Answer:
+        return Answer(status=304 if headers.get("If-None-Match") == '"1"' else 200, body=b"")
+
+    site.answers["/f"] = answer
+
+    async def run() -> Fetched:
+        async with open_fetcher(on_loopback().veille) as fetcher:
+            return await fetcher.fetch(Request(url=site.url("/f"), etag='"1"', last_modified="x"))
+
+    assert asyncio.run(run()).is_unchanged
+    assert site.requests[0][1]["If-Modified-Since"] == "x"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP"])
+def test_a_compressed_answer_is_inflated(site: Site, encoding: str) -> None:
+    assert good(site.put("/f", gzip.compress(FEED), Content_Encoding=encoding)).body == FEED
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "retryable"),
+    [
+        (401, "asks for an account", False),
+        (403, "refuses programs", False),
+        (404, "does not exist", False),
+        (410, "gone for good", False),
+        (418, "answers with status 418", False),
+        (429, "less often", True),
+        (500, "out of order", True),
+        (503, "out of order", True),
+    ],
+)
+def test_an_answer_that_says_no_is_told_with_the_way_out(
+    site: Site, status: int, said: str, retryable: bool
+) -> None:
+    site.answers["/f"] = Answer(status=status, headers={"Retry-After": "120"})
+
+    error = bad(site.url("/f"))
+
+    assert said in str(error)
+    assert site.url("/f") in str(error)
+    assert error.retryable == retryable
+    assert error.retry_after == 120
+
+
+def test_redirects_are_followed_and_a_permanent_move_is_reported(site: Site) -> None:
+    site.put("/new", FEED)
+    site.answers["/old"] = redirect("/mid", 301)
+    site.answers["/mid"] = redirect(site.url("/new"), 308)
+    site.answers["/today"] = redirect("/new", 302)
+
+    assert good(site.url("/old")).moved_to == site.url("/new")
+    assert good(site.url("/today")).moved_to == ""
+    assert good(site.url("/today")).url == site.url("/new")
+
+
+def test_a_redirect_loop_ends(site: Site) -> None:
+    site.answers["/a"] = redirect("/b")
+    site.answers["/b"] = redirect("/a")
+
+    assert "redirects more than 5 times" in str(bad(site.url("/a")))
+    assert len(site.requests) == MAX_REDIRECTS + 1
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "http://127.0.0.2:{port}/secret",
+        "http://[::1]:{port}/secret",
+        "http://[::ffff:127.0.0.2]:{port}/secret",
+        "http://0x7f000002:{port}/secret",
+        "http://2130706434:{port}/secret",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://10.0.0.1/",
+        "http://ada:x@127.0.0.1:{port}/secret",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "",
+    ],
+)
+def test_a_redirect_inside_is_refused_before_any_connection(site: Site, target: str) -> None:
+    site.put("/secret", FEED)
+    site.answers["/f"] = redirect(target.format(port=site.port))
+
+    error = bad(site.url("/f"))
+
+    assert not error.retryable
+    assert site.paths() == ["/f"]
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "127.1", "2130706433", "[::ffff:127.0.0.1]"]
+)
+def test_without_leave_nothing_on_loopback_is_fetched(site: Site, host: str) -> None:
+    error = bad(site.url("/f", host), veille=Veille())
+
+    assert "private or reserved" in str(error)
+    assert "veille.allow_private" in str(error)
+    assert site.requests == []
+
+
+def test_a_name_is_refused_when_one_of_its_addresses_leads_inside() -> None:
+    async def run() -> None:
+        await VettingResolver(()).resolve("localhost", 80)
+
+    with pytest.raises(FetchError, match="localhost leads to a private"):
+        asyncio.run(run())
+
+
+def test_a_proxy_of_the_environment_is_not_used(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9/")
+
+    assert good(site.put("/f", FEED)).body == FEED
+
+
+def test_a_body_that_is_too_large_is_refused_by_its_length(site: Site) -> None:
+    error = bad(site.put("/f", b"x" * 2000), max_bytes=1000)
+
+    assert "larger than 1000 bytes" in str(error)
+    assert "veille.max_bytes" in str(error)
+
+
+def test_a_body_that_is_too_large_is_refused_without_its_length(site: Site) -> None:
+    site.answers["/f"] = Answer(body=b"x" * 2_000_000, has_length=False)
+
+    assert "larger than" in str(bad(site.url("/f"), max_bytes=1000))
+
+
+def test_a_gzip_bomb_is_refused(site: Site) -> None:
+    bomb = gzip.compress(b"\0" * 100_000_000)
+    begun = time.perf_counter()
+
+    error = bad(site.put("/f", bomb, Content_Encoding="gzip"), max_bytes=1_000_000)
+
+    assert "larger than 1000000 bytes" in str(error)
+    assert time.perf_counter() - begun < 2
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "said"),
+    [
+        (FEED, "gzip", "damaged"),
+        (gzip.compress(FEED)[:-12], "gzip", "broke off"),
+        (FEED, "br", "nobody asked for"),
+    ],
+)
+def test_damaged_compression_is_told(site: Site, body: bytes, encoding: str, said: str) -> None:
+    assert said in str(bad(site.put("/f", body, Content_Encoding=encoding)))
+
+
+def test_a_server_that_sends_a_byte_now_and_then_runs_out_of_time(site: Site) -> None:
+    site.answers["/f"] = Answer(body=b"x" * 100, drip=0.05)
+    begun = time.perf_counter()
+
+    error = bad(site.url("/f"), timeout=0.3)
+
+    assert "not here within 0.3 s" in str(error)
+    assert error.retryable
+    assert time.perf_counter() - begun < 2
+
+
+def test_a_server_that_hangs_up_is_told(site: Site) -> None:
+    site.answers["/f"] = Answer(body=b"x", headers={"Content-Length": "500"}, has_length=False)
+
+    assert "the connection failed" in str(bad(site.url("/f")))
+
+
+def test_a_closed_port_is_told() -> None:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+
+    assert "the connection failed" in str(bad(f"http://127.0.0.1:{port}/"))
+
+
+def test_a_host_is_asked_twice_at_once_and_no_more(site: Site) -> None:
+    for number in range(8):
+        site.answers[f"/{number}"] = Answer(body=b"x" * 5, drip=0.01)
+
+    found = fetch(*(site.url(f"/{number}") for number in range(8)))
+
+    assert all(isinstance(one, Fetched) for one in found)
+    assert site.busiest <= PER_HOST
+
+
+def test_waiting_for_a_slot_does_not_count_as_time(site: Site) -> None:
+    for number in range(6):
+        site.answers[f"/{number}"] = Answer(body=b"x" * 5, drip=0.03)
+
+    found = fetch(*(site.url(f"/{number}") for number in range(6)), timeout=0.5, concurrency=1)
+
+    assert [type(one) for one in found] == [Fetched] * 6
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def secure_site(authority: trustme.CA) -> Iterator[Site]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    with serving(context) as one:
+        yield one
+
+
+def test_over_tls_the_certificate_is_that_of_the_name(
+    authority: trustme.CA, secure_site: Site
+) -> None:
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    secure_site.put("/f", FEED)
+    leave = Veille(allow_private=("127.0.0.0/8", "::1"), timeout=5.0)
+
+    assert good(secure_site.url("/f", "localhost"), tls=trusting, veille=leave).body == FEED
+    wrong_name = bad(secure_site.url("/f"), tls=trusting, veille=leave)
+    unknown_authority = bad(secure_site.url("/f", "localhost"), veille=leave)
+
+    assert "certificate is not valid" in str(wrong_name)
+    assert "certificate is not valid" in str(unknown_authority)
+
+
+def test_retry_after_is_seconds_or_a_moment() -> None:
+    assert retry_after("120") == 120
+    assert retry_after("Tue, 24 Nov 2026 10:02:00 GMT", date="Tue, 24 Nov 2026 10:00:00 GMT") == 120
+    assert retry_after("Tue, 24 Nov 2026 09:00:00 GMT", date="Tue, 24 Nov 2026 10:00:00 GMT") == 0
+    assert retry_after("9" * 400) == MAX_WAIT
+    for nonsense in ("", "-5", "bientôt", "٣", "Tue, 24 Nov 2026 10:02:00 GMT"):
+        assert retry_after(nonsense) is None
