@@ -96,7 +96,7 @@ class Theme:
     """How the letter looks: fonts, logo, radius in pixels, and two palettes."""
 
     font_body: str = "Georgia, Times New Roman, serif"
-    font_heading: str = "Avenir Next, Avenir, Segoe UI, Helvetica, Arial, sans-serif"
+    font_heading: str = "Avenir Next, Segoe UI, Arial, sans-serif"
     logo: str = ""
     logo_alt: str = ""
     logo_width: int = 56

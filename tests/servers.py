@@ -248,10 +248,10 @@ class RudeSmtp:
             lines.readline()
             # With unread octets waiting, close() resets: the sender cannot go on.
             raise _Close
-        data = b""
+        data = []
         while (line := lines.readline()) not in (b".\r\n", b""):
-            data += line
-        return data
+            data.append(line)
+        return b"".join(data)
 
     def is_due(self, stage: Stage | None, to: str) -> bool:
         """Say whether the fault happens now, and count it."""

@@ -3,7 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from jinja2 import BytecodeCache
 
 FLAVOURS: Final = {"email": "email.mjml", "text": "text.txt", "web": "web.html"}
 FRAME: Final = "frame"
@@ -24,6 +27,7 @@ class Block:
     icon: str
     schema: Mapping[str, Any]
     example: Mapping[str, Any]
+    example_text: str = ""
     words: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     calendar: str = ""
     folder: str = ""
@@ -44,12 +48,14 @@ class Block:
 class Library:
     """The blocks at hand, and the sources of all templates by ``<block>/<file>``.
 
-    The templates of the frame (what stands around the blocks) are under ``frame/``.
+    The templates of the frame (what stands around the blocks) are under ``frame/``. ``bytecode``
+    is where Jinja keeps what it compiled, so that a cold command need not do it again.
     """
 
     blocks: Mapping[str, Block]
     templates: Mapping[str, str]
     paths: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    bytecode: "BytecodeCache | None" = None
 
     def __getitem__(self, name: str) -> Block:
         return self.blocks[name]

@@ -1,8 +1,8 @@
 """Reads blocks from their folders: the workspace's own first, then those that ship. An edge."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import jsonschema_rs
 
@@ -25,6 +25,9 @@ FRAME_FILES: Final = (
     "parts.txt",
 )
 
+if TYPE_CHECKING:
+    from jinja2 import BytecodeCache
+
 _PACKAGE: Final = Path(__file__).parent
 _VALIDATOR: Final = jsonschema_rs.Draft202012Validator(BLOCK_FILE)
 
@@ -35,9 +38,10 @@ def shipped_blocks() -> Path:
     return packed if packed.is_dir() else _PACKAGE.parent.parent / "blocks"
 
 
-def load_library(folders: Iterable[Path]) -> Library:
+def load_library(folders: Iterable[Path], *, bytecode: "BytecodeCache | None" = None) -> Library:
     """Return the blocks of ``folders``; of two with one name, the first folder's wins.
 
+    ``bytecode`` keeps compiled templates between two commands; Jinja compares their sources.
     Raises BlockError with every mistake of every block.
     """
     found: dict[str, Path] = {}
@@ -62,7 +66,7 @@ def load_library(folders: Iterable[Path]) -> Library:
             mistakes += error.mistakes
     if mistakes:
         raise BlockError(mistakes)
-    return Library(blocks=blocks, templates=templates, paths=paths)
+    return Library(blocks=blocks, templates=templates, paths=paths, bytecode=bytecode)
 
 
 def _template(file: Path) -> str:
@@ -91,7 +95,7 @@ def _read_block(name: str, folder: Path) -> Block:
     if mistakes:
         raise BlockError(mistakes)
     values: dict[str, Any] = document.values
-    example = parse_document(_read(folder / EXAMPLE_FILE), path=str(folder / EXAMPLE_FILE)).values
+    example = parse_document(_read(folder / EXAMPLE_FILE), path=str(folder / EXAMPLE_FILE))
     return Block(
         name=name,
         label=values["label"],
@@ -100,7 +104,8 @@ def _read_block(name: str, folder: Path) -> Block:
         schema=values["schema"],
         words=values.get("words", {}),
         calendar=values.get("calendar", ""),
-        example=example if isinstance(example, Mapping) else {},
+        example=example.values or {},
+        example_text=example.text,
         folder=str(folder),
     )
 

@@ -10,6 +10,7 @@ from pipeline.blocks.schema import letter_schema
 from pipeline.cli.open import open_library
 from pipeline.cli.speech import language, show, show_json, tell
 from pipeline.errors import InputError, WorkspaceError
+from pipeline.issues.draft import indented
 from pipeline.words import mark
 from pipeline.workspace import Workspace, find_workspace
 
@@ -61,8 +62,8 @@ def _show_one(block: Block) -> None:
         show(f" {needed} {name:<14} {kind:<14} {told['title']}")
     show()
     show(f"  - block: {block.name}")
-    for line in (Path(block.folder) / "example.yaml").read_text(encoding="utf-8").splitlines():
-        show(f"    {line}" if line else "")
+    for line in indented(block.example_text):
+        show(line)
 
 
 @click.command("schema", help=tell("Print the JSON Schema of a letter, for your YAML editor."))

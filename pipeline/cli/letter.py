@@ -70,7 +70,7 @@ def render_command(issue: str, out: Path | None) -> None:
     files = write_rendering(
         edition,
         target,
-        pictures=make_pictures(edition, folder),
+        pictures=make_pictures(edition, folder, workspace),
         settings=workspace.settings,
     )
     for file, octets in files:
@@ -98,7 +98,7 @@ def new_command(title: str, day: datetime.datetime | None) -> None:
         raise InputError(message, folder=folder)
     senders = list(workspace.settings.senders) or ["redaction"]
     text = draft_issue(
-        number=next_number(one / ISSUE_FILE for one in workspace.all_issues()),
+        number=next_number(_text(one) for one in workspace.all_issues()),
         title=title,
         date=date,
         language=workspace.settings.site.language,
@@ -113,3 +113,7 @@ def new_command(title: str, day: datetime.datetime | None) -> None:
         raise WorkspaceError(message, folder=folder, reason=error.strerror) from None
     show(str(folder / ISSUE_FILE))
     show(tell("See it as you write: infolettre preview {slug}", slug=folder.name))
+
+
+def _text(folder: Path) -> str:
+    return (folder / ISSUE_FILE).read_text(encoding="utf-8", errors="replace")

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Final
 
 from pipeline.blocks.block import Library
@@ -19,9 +18,9 @@ def upcoming_friday(today: date) -> date:
     return today + timedelta((FRIDAY - today.weekday()) % 7)
 
 
-def next_number(files: Iterable[Path]) -> int:
-    """Return the number after the greatest of the letters in ``files``."""
-    found = (_NUMBER.search(file.read_text(encoding="utf-8", errors="replace")) for file in files)
+def next_number(letters: Iterable[str]) -> int:
+    """Return the number after the greatest in the texts of ``letters``."""
+    found = (_NUMBER.search(text) for text in letters)
     return max((int(one[1]) for one in found if one), default=0) + 1
 
 
@@ -49,9 +48,13 @@ def draft_issue(
 def _drafted(name: str, library: Library) -> list[str]:
     """Return a block's example as lines of a letter, under its description."""
     block = library[name]
-    text = (Path(block.folder) / "example.yaml").read_text(encoding="utf-8")
     return [
         f"  # {block.label['fr']} : {block.description['fr']}",
         f"  - block: {name}",
-        *(f"    {line}" if line else "" for line in text.rstrip().split("\n")),
+        *indented(block.example_text),
     ]
+
+
+def indented(example: str) -> list[str]:
+    """Return the lines of a block's example as they stand in a letter."""
+    return [f"    {line}" if line else "" for line in example.rstrip().split("\n")]

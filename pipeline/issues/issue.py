@@ -201,7 +201,8 @@ class _Checker:
             yield self.document.mistake((), message)
             return
         yield from self.schema(_letter_rules(), values, ())
-        yield from self.texts(values, {"properties": LETTER}, ())
+        head = {name: value for name, value in values.items() if name != "blocks"}
+        yield from self.texts(head, {"properties": LETTER}, ())
         yield from self.sender(values.get("sender"))
         blocks = values.get("blocks")
         for index, block in enumerate(blocks if isinstance(blocks, list) else ()):

@@ -44,7 +44,7 @@ def compose(
         "body": body,
         "subject": subject,
         "preheader": preheader,
-        "css": Markup(_css(press)),  # noqa: S704
+        "css": Markup(page_css(press)),  # noqa: S704
     }
     return _fill(press, scene, FRAME, around)
 
@@ -78,7 +78,7 @@ def _common(issue: Issue, parts: tuple[Part, ...], press: Press, scene: Scene) -
     }
 
 
-def _css(press: Press) -> str:
+def page_css(press: Press) -> str:
     """Return the web page's style: the theme as custom properties, then the frame's sheet."""
     theme = press.settings.theme
     fonts = f"--font-body:{theme.font_body};--font-heading:{theme.font_heading};"

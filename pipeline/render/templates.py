@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from jinja2 import DictLoader, StrictUndefined, Template
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.sandbox import SandboxedEnvironment
 
 from pipeline.blocks.block import FRAME, Library
 from pipeline.text.dates import (
@@ -30,13 +30,13 @@ PARTS = {
 
 
 @lru_cache(maxsize=8)
-def environment(library: Library, language: str) -> ImmutableSandboxedEnvironment:
+def environment(library: Library, language: str) -> SandboxedEnvironment:
     """Return the environment for ``library`` in ``language``: its filters speak that language.
 
     Filters: ``long_date short_date day_month weekday month clock language_name wrap``; function:
     ``hours(start, end)``.
     """
-    made = ImmutableSandboxedEnvironment(
+    made = SandboxedEnvironment(
         loader=DictLoader(library.templates),
         undefined=StrictUndefined,
         autoescape=lambda name: bool(name) and not str(name).endswith(".txt"),
@@ -44,6 +44,7 @@ def environment(library: Library, language: str) -> ImmutableSandboxedEnvironmen
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
         cache_size=-1,
+        bytecode_cache=library.bytecode,
     )
     words: gettext.NullTranslations = catalogue(language)
     made.install_gettext_translations(words, newstyle=True)  # type: ignore[attr-defined]

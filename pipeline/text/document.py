@@ -161,9 +161,9 @@ class _Reader:
                         mark("lists within lists more than {limit} deep: flatten them"),
                         limit=MAX_DEPTH,
                     )
-                self.open(event, {} if kind == "MappingStartEvent" else [])
+                self.begin(event, {} if kind == "MappingStartEvent" else [])
             elif kind in ("MappingEndEvent", "SequenceEndEvent"):
-                self.close(event)
+                self.end(event)
             elif kind == "AliasEvent":
                 self.fault(event, mark("aliases (*name) are not allowed: write the text again"))
                 self.put(None, self.span(event, "alias"))
@@ -226,14 +226,14 @@ class _Reader:
         self.spans[path] = span
         return path
 
-    def open(self, event: Any, value: dict[str, Any] | list[Any]) -> None:
+    def begin(self, event: Any, value: dict[str, Any] | list[Any]) -> None:
         if self.stack and self.stack[-1].wants_key:
             self.fault(event, mark("a list cannot be the name of a field"))
             self.stack[-1].name = ""
         path = self.put(value, self.span(event, "flow" if event.flow_style else "block"))
         self.stack.append(_Open(path=path, value=value))
 
-    def close(self, event: Any) -> None:
+    def end(self, event: Any) -> None:
         done = self.stack.pop()
         span = self.spans[done.path]
         self.spans[done.path] = Span(

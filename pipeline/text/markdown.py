@@ -79,16 +79,14 @@ _CLEANERS = {"email": _cleaner(None), "web": _cleaner("noopener")}
 
 @lru_cache(maxsize=1024)
 def _html(source: str, language: str, flavour: Flavour, one_line: bool) -> str:
-    options = LETTER.options
-    if one_line:
-        found = runs(source, language)
-        html = " ".join(RENDERER.renderInline(run, options, {}) for run in found)
-        html = html.replace("\n", " ")
-    else:
-        html = RENDERER.render(parse(source, language), options, {})
-    return _finished(_CLEANERS[flavour].clean(html), flavour)
-
-
-def _finished(html: str, flavour: Flavour) -> str:
+    html = _CLEANERS[flavour].clean(_rendered(source, language, one_line))
     html = UNPRINTABLE.sub("", html).replace("&nbsp;", "\u00a0").strip("\n")
     return _VOID.sub(r"<\1 />", html) if flavour == "email" else html
+
+
+@lru_cache(maxsize=1024)
+def _rendered(source: str, language: str, one_line: bool) -> str:
+    if not one_line:
+        return RENDERER.render(parse(source, language), LETTER.options, {})
+    inline = (RENDERER.renderInline(run, LETTER.options, {}) for run in runs(source, language))
+    return " ".join(inline).replace("\n", " ")

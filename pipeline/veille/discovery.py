@@ -3,25 +3,32 @@
 import re
 from typing import Final
 
+from pipeline.veille.jsonfeed import is_json
 from pipeline.veille.links import web_url
 from pipeline.veille.markup import parse_html
 
-_HTML: Final = re.compile(rb"<(?:!doctype\s+html|html|head|body|meta|title|div|p)\b", re.IGNORECASE)
-_FEED: Final = re.compile(
-    rb"<(?:rss|(?:\w+:)?feed|rdf:rdf)\b|jsonfeed\.org/version/1", re.IGNORECASE
+# the first element, behind prolog, doctype and comments
+_ROOT: Final = re.compile(
+    rb"\s*(?:(?:<\?[^>]*>|<!--.*?-->|<!doctype[^>]*>)\s*)*<([a-z][\w:-]*)",
+    re.IGNORECASE | re.DOTALL,
 )
+_WITHIN: Final = 4000  # bytes
+_FEED_ROOTS: Final = frozenset({"rss", "feed", "rdf"})
+_HTML: Final = re.compile(rb"<(?:!doctype\s+html|html|head|body|meta|title|div|p)\b", re.IGNORECASE)
 _FEED_TYPES: Final = ("application/rss+xml", "application/atom+xml", "application/feed+json")
 _AT_MOST: Final = 5
 
 
 def looks_like_html(body: bytes) -> bool:
     """Say whether ``body`` begins as a web page does."""
-    return _HTML.search(body[:2000]) is not None
+    return not looks_like_feed(body) and _HTML.search(body[:_WITHIN]) is not None
 
 
 def looks_like_feed(body: bytes) -> bool:
     """Say whether ``body`` begins as RSS, RDF, Atom or JSON Feed does."""
-    return _FEED.search(body[:2000]) is not None and not looks_like_html(body)
+    root = _ROOT.match(body[:_WITHIN].removeprefix(b"\xef\xbb\xbf"))
+    name = root[1].decode("ascii", errors="replace").lower() if root else ""
+    return name.rpartition(":")[2] in _FEED_ROOTS or is_json(body)
 
 
 def find_feeds(body: bytes, *, url: str, content_type: str = "") -> list[str]:

@@ -122,9 +122,10 @@ def _no_feed(body: bytes, *, url: str, content_type: str) -> FetchError:
 
 
 def _article(entry: Any, base: str, *, is_atom: bool) -> Article:
-    body = _plain(entry, "summary", limit=MAX_EXCERPT, is_atom=is_atom)
+    # a body that holds tags is markup, also where an Atom feed forgot to say so
+    body = _plain(entry, "summary", limit=MAX_EXCERPT)
     if not body and entry.get("content"):
-        body = _plain_value(entry.content[0], limit=MAX_EXCERPT, is_atom=is_atom)
+        body = _plain_value(entry.content[0], limit=MAX_EXCERPT)
     return Article(
         links=_links(entry, base),
         title=_plain(entry, "title", limit=MAX_TITLE, is_atom=is_atom),
@@ -173,11 +174,11 @@ def _date(entry: Any) -> datetime | None:
     return None
 
 
-def _plain(holder: Any, name: str, *, limit: int, is_atom: bool) -> str:
+def _plain(holder: Any, name: str, *, limit: int, is_atom: bool = False) -> str:
     return _plain_value(holder.get(f"{name}_detail") or {}, limit=limit, is_atom=is_atom)
 
 
-def _plain_value(detail: Any, *, limit: int, is_atom: bool) -> str:
+def _plain_value(detail: Any, *, limit: int, is_atom: bool = False) -> str:
     """Return a text construct as plain text.
 
     RSS does not say whether a text is markup. feedparser calls it plain where a tag or entity is

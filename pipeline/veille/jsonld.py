@@ -30,7 +30,9 @@ _ARTICLES: Final = frozenset(
     }
 )
 _PAGES: Final = frozenset({"WebPage", "ItemPage", "VideoObject", "PodcastEpisode", "Book", "Event"})
-_WRAPPING: Final = re.compile(r"^\s*(?:<!--|//\s*<!\[CDATA\[|<!\[CDATA\[)|(?:-->|\]\]>)\s*;?\s*$")
+_WRAPPING: Final = re.compile(
+    r"^\s*(?:<!--|//\s*<!\[CDATA\[|<!\[CDATA\[)|(?:-->|(?://\s*)?\]\]>)\s*$"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

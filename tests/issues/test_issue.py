@@ -70,12 +70,81 @@ blocks:
   - {titre: B}
 - {block: texte, id: x, body: "Bonjour {{firstname}}"}
 - {block: texte, id: x, body: [a]}
-- {block: image, image: ../lampe.png, image_alt: ""}
-- {block: image, image: lampe.png, image_alt: ""}
+- {block: image, image: ../lampe.png, image_alt: a}
+- {block: image, image: "https://a.example/a.png", image_alt: a}
 - {block: image, image: lampe.png}
 - nothing
 """
 
 
 def test_every_mistake_is_told_at_once_in_the_order_of_the_file() -> None:
-    assert mistakes_of(WRONG, a=Image(path="lampes.png")) == []
+    assert mistakes_of(WRONG, a=Image(path="lampes.png")) == [
+        "issue.yaml:1:1: the field “number” is missing here",
+        "issue.yaml:1:8: a text is expected here: put “12” in quotes",
+        "issue.yaml:2:7: “13/03” is not a day: write it as 2025-03-13",
+        "issue.yaml:3:9: infolettre.toml has no sender “personne”; it has: redaction",
+        "issue.yaml:4:1: there is no field “langue” here; did you mean: language",
+        "issue.yaml:6:10: there is no block “agnda”; did you mean: agenda",
+        "issue.yaml:9:12: “2026-02-30” is not a day: write it as 2025-03-13",
+        'issue.yaml:9:30: “midi” is not an hour: write it as "13:30"',
+        "issue.yaml:9:51: “javascript:alert(1)” is not a link:"
+        " it begins with https://, http://, mailto: or tel:",
+        "issue.yaml:10:5: the field “date” is missing here",
+        "issue.yaml:10:5: the field “title” is missing here",
+        "issue.yaml:10:6: there is no field “titre” here; did you mean: title",
+        "issue.yaml:11:40: there is no merge tag “firstname”; did you mean: first_name",
+        "issue.yaml:12:22: the id “x” is already that of the block on line 11",
+        "issue.yaml:12:31: expected a text, found a list (lines that begin with “- ”)",
+        "issue.yaml:13:25: “../lampe.png” is outside the letter's folder: copy the image into it",
+        "issue.yaml:14:25: “https://a.example/a.png” is on the web:"
+        " save the image in the letter's folder",
+        "issue.yaml:15:3: the field “image_alt” is missing here",
+        "issue.yaml:15:25: there is no image “lampe.png” in the letter's folder;"
+        " it has: lampes.png",
+        "issue.yaml:16:3: each entry of “blocks” begins with “block: name”;"
+        f" names: {', '.join(a_library())}",
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "- a\n", "bonjour\n", "12\n"])
+def test_a_file_that_is_no_letter_says_what_one_is(text: str) -> None:
+    assert mistakes_of(text)[0].endswith(
+        "a letter begins with its fields, such as “number: 1”; this is not one"
+    )
+
+
+def test_blocks_that_are_no_list_are_refused() -> None:
+    assert "found fields" in mistakes_of(HEAD + "blocks: {block: texte, body: a}\n")[0]
+
+
+def test_an_unknown_field_inside_an_item_is_told_at_its_key() -> None:
+    text = (
+        HEAD
+        + "blocks:\n- block: veille\n  items:\n  - {title: A, url: https://a.example, auteur: B}\n"
+    )
+    assert mistakes_of(text) == [
+        "issue.yaml:8:40: there is no field “auteur” here; did you mean: authors"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "is_right"),
+    [("https://a.example/b", True), ("mailto:a@b.example", True), ("tel:+33102030405", True)]
+    + [("{{online_url}}", True), ("{{first_name}}", False), ("//a.example", False)]
+    + [("www.a.example", False), ("data:text/html,x", False), ("https://", False)]
+    + [("file:///etc/passwd", False), ("https://a b.example", False), ("ftp://a.example", False)],
+)
+def test_only_safe_links_pass(url: str, is_right: bool) -> None:
+    text = HEAD + f'blocks:\n- {{block: bouton, label: A, url: "{url}"}}\n'
+    if is_right:
+        assert read(text).parts[0].fields["url"] == url
+    else:
+        assert len(mistakes_of(text)) == 1
+
+
+def test_segments_that_matter_are_those_of_the_blocks() -> None:
+    text = HEAD + "blocks:\n- {block: texte, only: [benevoles, presse], body: a}\n"
+    issue = read(text)
+    assert issue.segments == {"benevoles", "presse"}
+    assert issue.parts[0].is_shown_to(frozenset({"presse"}))
+    assert not issue.parts[0].is_shown_to(frozenset())

@@ -61,7 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         found = self.site.answers.get(self.path, Answer(status=404))
-        answer = found if isinstance(found, Answer) else found(self.headers)
+        answer = found if isinstance(found, Answer) else found(dict(self.headers))
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)

@@ -59,8 +59,8 @@ def test_a_setting_that_is_no_network_is_named() -> None:
     "host",
     [
         "127.0.0.1", "127.1", "2130706433", "0x7f.0.0.1", "0x7f000001", "0177.0.0.1", "127.0.0.1.",
-        "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "①②⑦.0.0.1", "１２７.0.0.1", "127。0。0。1",
-        "9.9.9", "0x",
+        "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "①②⑦.0.0.1", "１２７.0.0.1",
+        "127。0。0。1", "9.9.9", "0x",
     ],
 )  # fmt: skip
 def test_numbers_that_lead_inside_are_refused_in_every_notation(host: str) -> None:
@@ -71,8 +71,9 @@ def test_numbers_that_lead_inside_are_refused_in_every_notation(host: str) -> No
 @pytest.mark.parametrize(
     "url",
     [
-        "file:///etc/passwd", "ftp://a.example/", "gopher://a.example/", "//a.example/", "a.example",
-        "http://", "http:///x", "http://[::1", "http://a.example:99999/", "", "javascript:1",
+        "file:///etc/passwd", "ftp://a.example/", "gopher://a.example/", "//a.example/",
+        "a.example", "http://", "http:///x", "http://[::1", "http://a.example:99999/", "",
+        "javascript:1",
     ],
 )  # fmt: skip
 def test_what_is_no_web_address_is_refused(url: str) -> None:

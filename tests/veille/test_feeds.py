@@ -35,7 +35,8 @@ ATOM = """<?xml version="1.0" encoding="utf-8"?>
     <link rel="alternate" href="/a"/><id>tag:review.example,2026:1</id>
     <author><name>Ada Martin</name></author><author><name>Bo</name></author>
     <published>2026-11-20T09:00:00+01:00</published><updated>2026-11-21T00:00:00Z</updated>
-    <content type="html">&lt;p&gt;Du &lt;em&gt;texte&lt;/em&gt;.&lt;/p&gt;&lt;script&gt;x&lt;/script&gt;</content>
+    <content type="html">&lt;p&gt;Du &lt;em&gt;texte&lt;/em&gt;.&lt;/p&gt;
+      &lt;script&gt;x&lt;/script&gt;</content>
   </entry>
 </feed>"""
 
