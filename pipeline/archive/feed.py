@@ -40,7 +40,7 @@ def feed_xml(
     newest = tuple(letters)[:MAX_ENTRIES]
     site = settings.site
     home = f"{site.url.rstrip('/')}/" if site.url else ""
-    feed = etree.Element(f"{{{_ATOM}}}feed", nsmap={None: _ATOM})
+    feed = etree.Element(f"{{{_ATOM}}}feed", nsmap={None: _ATOM})  # type: ignore[dict-item]
     feed.set(_LANG, site.language)
     _add(feed, "id", stable_id(settings).urn)
     _add(feed, "title", site.name)
@@ -58,14 +58,13 @@ def feed_xml(
 
 
 def letter_body(page: str, base: str) -> str:
-    """Return the letter inside its web ``page``, without its title, links made to start at ``base``.
+    """Return the letter inside its web ``page``, without its title; its links start at ``base``.
 
     Nothing where a workspace's own frame has no ``<article class="letter">``.
     """
-    found = lxml.html.document_fromstring(page).find_class("letter")
-    if not found:
+    letter = lxml.html.document_fromstring(page).find(".//article[@class='letter']")
+    if not isinstance(letter, lxml.html.HtmlElement):
         return ""
-    letter = found[0]
     for header in letter.findall("header"):
         letter.remove(header)
     letter.rewrite_links(lambda link: urljoin(base, link), resolve_base_href=False)
@@ -73,7 +72,12 @@ def letter_body(page: str, base: str) -> str:
 
 
 def _entry(
-    feed: etree._Element, letter: PastLetter, body: str, *, settings: Settings, zone: datetime.tzinfo
+    feed: etree._Element,
+    letter: PastLetter,
+    body: str,
+    *,
+    settings: Settings,
+    zone: datetime.tzinfo,
 ) -> None:
     url = settings.site.url
     node = etree.SubElement(feed, f"{{{_ATOM}}}entry")

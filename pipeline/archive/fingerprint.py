@@ -27,7 +27,7 @@ def press_fingerprint(press: Press, *, code: str) -> str:
             [asdict(one) for one in (settings.site, settings.organisation, settings.theme)],
             settings.render.images,
             settings.delivery.list_id,
-            [press.logo.path, press.logo.digest] if press.logo else None,
+            press.logo.digest if press.logo else "",
             press.library.templates,
             blocks,
         ]

@@ -42,19 +42,23 @@ class Year:
 
 def index_page(letters: Iterable[PastLetter], press: Press) -> Page:
     """Return the index of ``letters`` in the site's language. All its links are relative."""
-    newest, *others = sorted(letters, key=lambda one: one.age, reverse=True) or [None]
+    letters = sorted(letters, key=lambda one: one.age, reverse=True)
     scene = _scene(press)
-    years = list(_years(one for one in others if one))
-    html = _environment(press.settings.site.language).get_template("index.html").render(
-        lang=press.settings.site.language,
-        site=press.settings.site,
-        organisation=press.settings.organisation,
-        theme=press.settings.theme,
-        logo=Depiction(press.logo, scene) if press.logo else None,
-        css=Markup(page_css(press)),  # noqa: S704
-        newest=newest,
-        years=years,
-        jump=len(years) >= YEARS_TO_JUMP,
+    years = list(_years(letters[1:]))
+    html = (
+        _environment(press.settings.site.language)
+        .get_template("index.html")
+        .render(
+            lang=press.settings.site.language,
+            site=press.settings.site,
+            organisation=press.settings.organisation,
+            theme=press.settings.theme,
+            logo=Depiction(press.logo, scene) if press.logo else None,
+            css=Markup(page_css(press)),  # noqa: S704
+            newest=letters[0] if letters else None,
+            years=years,
+            jump=len(years) >= YEARS_TO_JUMP,
+        )
     )
     return Page(html=html, pictures=tuple(scene.pictures[name] for name in sorted(scene.pictures)))
 

@@ -3,9 +3,9 @@
 What does not live here: the letter's own page, which the room of rendering makes.
 """
 
+import datetime
 import uuid
 from dataclasses import dataclass
-from datetime import date
 from urllib.parse import quote, urlsplit
 
 from pipeline.issues.issue import Issue
@@ -25,7 +25,7 @@ class PastLetter:
     title: str
     subtitle: str
     summary: str
-    date: date
+    date: datetime.date
     language: str
 
     @property
@@ -34,7 +34,7 @@ class PastLetter:
         return f"{quote(self.slug)}/index.html"
 
     @property
-    def age(self) -> tuple[date, int, str]:
+    def age(self) -> tuple[datetime.date, int, str]:
         """Return what letters are sorted by: the newest has the greatest."""
         return self.date, self.number, self.slug
 

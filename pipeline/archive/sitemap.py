@@ -17,7 +17,7 @@ _NAMESPACE: Final = "http://www.sitemaps.org/schemas/sitemap/0.9"
 def sitemap_xml(letters: Iterable[PastLetter], site_url: str) -> bytes:
     """Return ``sitemap.xml``; ``site_url`` is absolute, as the protocol wants every address."""
     letters = tuple(letters)
-    root = etree.Element(f"{{{_NAMESPACE}}}urlset", nsmap={None: _NAMESPACE})
+    root = etree.Element(f"{{{_NAMESPACE}}}urlset", nsmap={None: _NAMESPACE})  # type: ignore[dict-item]
     newest = max((letter.date.isoformat() for letter in letters), default="")
     _add(root, f"{site_url.rstrip('/')}/", newest)
     for letter in letters:

@@ -7,10 +7,14 @@ are: premailer would copy MJML's reset into every cell (65 KB became 80 KB).
 
 import logging
 import re
+import sys
 from functools import lru_cache
-from typing import Final
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
 
-from premailer import Premailer
+if TYPE_CHECKING:
+    from premailer import Premailer
 
 INLINE_MARK: Final = "/*inline*/"
 _STYLE: Final = re.compile(r"<style([^>]*)>(?!\s*/\*inline\*/)")
@@ -21,10 +25,34 @@ _BACKGROUND: Final = re.compile(r"(?<![\w-])background:(#[0-9a-fA-F]{3,6});")
 _SPACES: Final = re.compile(r"\s*([:;,])\s*")
 
 
+class _Unopened(ModuleType):
+    """A module that is imported when something of it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self.__name__), name)
+
+
+@lru_cache(maxsize=1)
+def _premailer() -> "type[Premailer]":
+    """Return premailer's class, imported without ``requests``.
+
+    premailer 3.10 imports it to fetch style sheets, which we forbid; it is 45 % of the import's
+    time, and a command renders once. Whoever imports ``requests`` afterwards gets the real one.
+    """
+    name = "requests"
+    if name in sys.modules:
+        return import_module("premailer").Premailer  # type: ignore[no-any-return]
+    sys.modules[name] = _Unopened(name)
+    try:
+        return import_module("premailer").Premailer  # type: ignore[no-any-return]
+    finally:
+        del sys.modules[name]
+
+
 def inline_css(html: str) -> str:
     """Return ``html`` with the marked style sheet in its elements, ready to be sent."""
     marked = _STYLE.sub(r'<style\1 data-premailer="ignore">', html)
-    inlined: str = Premailer(
+    inlined: str = _premailer()(
         marked,
         keep_style_tags=True,  # False would drop @font-face and @import
         strip_important=False,  # True would kill dark mode and the small-screen overrides

@@ -14,7 +14,8 @@ from pipeline.text.merge import find_tags, restore
 
 NAMELESS = "sans-titre"  # an anchor must not be empty, even for a title of emoji only
 
-_REPLACEMENTS = (("’", "-"), ("'", "-"), ("ʼ", "-"), ("œ", "oe"), ("Œ", "oe"))
+# An elision is two words (« l’été »), and a degree sign is read as « deg » if left to itself.
+_REPLACEMENTS = (("’", "-"), ("'", "-"), ("ʼ", "-"), ("°", "-"))
 
 
 def slugify(text: str, *, max_length: int = 60) -> str:

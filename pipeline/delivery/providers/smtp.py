@@ -310,12 +310,8 @@ def _greet(settings: Smtp, context: ssl.SSLContext | None) -> smtplib.SMTP:
         code, text = connection.connect(settings.host, settings.port)
         if code != 220:
             raise smtplib.SMTPConnectError(code, text)
-        assert connection.sock is not None
-        # The final full stop goes alone: Nagle would hold it for 40 ms, each time.
-        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        own = connection.sock.getsockname()[0]
-        literal = f"[IPv6:{own}]" if ":" in own else f"[{own}]"  # RFC 5321 §4.1.3
-        connection.local_hostname = literal
+        if connection.sock is not None:
+            _tune(connection, connection.sock)
         code, text = connection.ehlo()
         if not 200 <= code <= 299:
             raise smtplib.SMTPHeloError(code, text)
@@ -323,6 +319,14 @@ def _greet(settings: Smtp, context: ssl.SSLContext | None) -> smtplib.SMTP:
         connection.close()
         raise
     return connection
+
+
+def _tune(connection: smtplib.SMTP, sock: socket.socket) -> None:
+    # The final full stop goes alone: Nagle would hold it for 40 ms, each time.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    own = sock.getsockname()[0]
+    literal = f"[IPv6:{own}]" if ":" in own else f"[{own}]"  # RFC 5321 §4.1.3
+    connection.local_hostname = literal
 
 
 def _explain(error: Exception, settings: Smtp) -> ProviderError:
