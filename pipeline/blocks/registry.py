@@ -95,6 +95,10 @@ def _read_block(name: str, folder: Path) -> Block:
     if mistakes:
         raise BlockError(mistakes)
     values: dict[str, Any] = document.values
+    try:
+        jsonschema_rs.Draft202012Validator(values["schema"])
+    except jsonschema_rs.ValidationError as error:
+        raise BlockError([_mistake(document, error, "schema")]) from None
     example = parse_document(_read(folder / EXAMPLE_FILE), path=str(folder / EXAMPLE_FILE))
     return Block(
         name=name,
@@ -110,9 +114,9 @@ def _read_block(name: str, folder: Path) -> Block:
     )
 
 
-def _mistake(document: Document, error: jsonschema_rs.ValidationError) -> Mistake:
+def _mistake(document: Document, error: jsonschema_rs.ValidationError, *under: str) -> Mistake:
     return document.mistake(
-        tuple(error.instance_path),
+        (*under, *error.instance_path),
         mark("a block.yaml is not made like this: {reason}"),
         reason=error.message,
     )

@@ -137,10 +137,29 @@ BLOCK_FILE: Final[Json] = {
                         {"type": "array"},
                     ]
                 },
+                "title": {"type": "string", "minLength": 1},
+                "x-en": {
+                    "type": "object",
+                    "required": ["title"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "title": {"type": "string", "minLength": 1},
+                        "description": {"type": "string"},
+                    },
+                },
                 "format": {"enum": sorted(FORMATS)},
+                "items": {"$ref": "#/$defs/items"},
                 "properties": {"type": "object", "additionalProperties": {"$ref": "#/$defs/field"}},
             },
-        }
+        },
+        "items": {
+            "type": "object",
+            "properties": {
+                "format": {"enum": sorted(FORMATS)},
+                "items": {"$ref": "#/$defs/items"},
+                "properties": {"type": "object", "additionalProperties": {"$ref": "#/$defs/field"}},
+            },
+        },
     },
 }
 

@@ -19,7 +19,12 @@ KNOWN_TAGS: Final = frozenset(
     " mj-accordion-title mj-accordion-text mj-navbar mj-navbar-link".split()
 )
 _VOID: Final = frozenset("br hr img wbr col".split())
-_BRANCHES: Final = frozenset("if for macro call filter set block autoescape with".split())
+_BRANCHES: Final = frozenset("if for macro call filter set block autoescape with trans raw".split())
+_JINJA: Final = re.compile(r"\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
+#: What mrml reads; it stops at an attribute without quotes, or without a space before it.
+_ATTRIBUTES: Final = re.compile(
+    r"(?:\s+[A-Za-z_:][\w:.-]*(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'))?)*\s*/?"
+)
 _PIECE: Final = re.compile(
     r"(?P<comment>\{#.*?#\}|<!--.*?-->)"
     r"|(?P<print>\{\{.*?\}\})"
@@ -88,6 +93,9 @@ class _Checker:
     def tag(self, tag: str, match: re.Match[str], line: int) -> None:
         if tag.startswith("mj-") and tag not in KNOWN_TAGS:
             self.fault(line, mark("MJML has no <{tag}> that a block may use"), tag=tag)
+        if not _ATTRIBUTES.fullmatch(_JINJA.sub("", match["attributes"])):
+            message = mark('write each attribute of <{tag}> as name="value", after a space')
+            self.fault(line, message, tag=tag)
         if match["slash"]:
             self.close_tag(tag, line)
         elif not match["attributes"].rstrip().endswith("/") and tag not in _VOID:

@@ -8,6 +8,7 @@ import click
 from pipeline.cli.speech import language, show, show_json, tell, tell_count
 from pipeline.veille import desk
 from pipeline.veille.item import Entry
+from pipeline.veille.pull import FeedOutcome
 from pipeline.workspace import find_workspace
 
 
@@ -24,7 +25,7 @@ def _now() -> datetime.datetime:
 def pull_command() -> None:
     workspace = find_workspace(Path.cwd())
 
-    def said(outcome: desk.FeedOutcome) -> None:
+    def said(outcome: FeedOutcome) -> None:
         title = outcome.feed.title or outcome.feed.url
         if outcome.error:
             click.echo(f"✗ {title}: {outcome.error.say(language())}", err=True)

@@ -71,7 +71,7 @@ Encoder = Callable[[str], bytes]
 Slot = tuple[str, Encoder, tuple[int, ...], bytes]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Letter:
     """One variant of an edition, ready for any number of recipients.
 

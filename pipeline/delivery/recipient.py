@@ -9,7 +9,8 @@ class Recipient:
     """One person in a batch; ``values`` fill the merge places by name.
 
     ``email`` and ``unsubscribe_url`` need not stand in ``values``: they are the two fields.
-    ``message_id`` is ``<…@…>``; empty, it is made from the campaign and ``id``.
+    ``message_id`` is ``<…@…>``; empty, it is made from the campaign and ``id``. ``segments``
+    decide which variant of the letter they get.
     """
 
     id: str
@@ -18,6 +19,7 @@ class Recipient:
     values: Mapping[str, str] = field(default_factory=dict)
     unsubscribe_url: str = ""
     message_id: str = ""
+    segments: frozenset[str] = frozenset()
 
     def value_of(self, tag: str) -> str:
         """Return what fills a merge tag here, or an empty string."""

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -112,7 +113,9 @@ def unbalanced(html: str) -> list[str]:
 def known_classes() -> set[str]:
     """Return the classes of e-mail: those that the frame gives, styles, or MJML makes."""
     frame = template(FRAME, "email")
-    styled = re.findall(r"\.([a-z][\w-]*)", " ".join(re.findall(r"(?s)<mj-style>.*?</mj-style>", frame)))
+    styled = re.findall(
+        r"\.([a-z][\w-]*)", " ".join(re.findall(r"(?s)<mj-style>.*?</mj-style>", frame))
+    )
     given = " ".join(re.findall(r'(?:css-)?class="([^"{]*)"', frame)).split()
     return {*styled, *given}
 
@@ -145,7 +148,11 @@ def test_a_block_speaks_both_languages(name: str) -> None:
 @every_block
 def test_what_a_block_says_in_french_is_typeset(name: str) -> None:
     block = a_library()[name]
-    said = [block.label["fr"], block.description["fr"], *(one["fr"] for one in block.words.values())]
+    said = [
+        block.label["fr"],
+        block.description["fr"],
+        *(one["fr"] for one in block.words.values()),
+    ]
     for _, schema in fields_of(block.properties):
         said += [schema["title"], schema.get("description", "")]
     assert said == [typeset(text, language="fr") for text in said]
@@ -218,7 +225,7 @@ def test_under_its_heading_a_block_skips_no_level(name: str, flavour: str) -> No
     levels = [int(one.tag[1]) for one in page.iter("h1", "h2", "h3", "h4", "h5", "h6")]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
 @every_block
