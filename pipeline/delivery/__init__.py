@@ -1,4 +1,4 @@
 """From an edition and an audience to mail handed over: messages, providers, outcomes.
 
-Core: recipient, wire, places, fields, message, ports. Edge: sending, providers.
+Core: recipient, wire, places, fields, message, ports. Edge: connection, sending, providers.
 """

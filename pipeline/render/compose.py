@@ -1,11 +1,11 @@
 """From a letter's parts to one flavour of it: each block's template, then the frame around."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
-from jinja2 import TemplateError
 from markupsafe import Markup
 
 from pipeline.blocks.block import FLAVOURS, FRAME, Library
@@ -16,6 +16,8 @@ from pipeline.render.present import Depiction, Scene, present_fields
 from pipeline.render.templates import block_template, parts_of
 from pipeline.settings import Settings
 from pipeline.words import mark
+
+_BLANK_LINES: Final = re.compile(r"\n\s*\n\s*\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,7 @@ def compose(
     parts = tuple(parts)
     common = _common(issue, parts, press, scene)
     bodies = [_render_part(part, press, scene, common) for part in parts]
-    body: Any = "\n\n".join(bodies) if scene.flavour == "text" else Markup("\n".join(bodies))  # noqa: S704
+    body: Any = "\n\n\n".join(bodies) if scene.flavour == "text" else Markup("\n".join(bodies))  # noqa: S704
     around = common | {
         "body": body,
         "subject": subject,
@@ -94,12 +96,12 @@ def page_css(press: Press) -> str:
 
 
 def _render_part(part: Part, press: Press, scene: Scene, common: Mapping[str, Any]) -> str:
+    noted = len(scene.links)
     fields = present_fields(part.fields, part.block.properties, scene)
     _link_events(part, fields, common["web_url"], scene)
     block = SimpleNamespace(
         name=part.block.name, id=part.id, heading=scene.line(part.heading), icon=part.block.icon
     )
-    noted = len(scene.links)
     words = SimpleNamespace(**part.block.words_in(scene.language))
     text = _fill(
         press, scene, part.block.name, {**common, **fields, "block": block, "words": words}
@@ -107,7 +109,8 @@ def _render_part(part: Part, press: Press, scene: Scene, common: Mapping[str, An
     if scene.flavour != "text":
         return text
     notes = scene.links.lines()[noted:]
-    return "\n\n".join(piece for piece in (text.strip("\n"), "\n".join(notes)) if piece)
+    said = _BLANK_LINES.sub("\n\n", text).strip("\n")
+    return "\n\n".join(piece for piece in (said, "\n".join(notes)) if piece)
 
 
 def _link_events(part: Part, fields: dict[str, Any], web_url: str, scene: Scene) -> None:
@@ -127,7 +130,7 @@ def _fill(press: Press, scene: Scene, block: str, context: Mapping[str, Any]) ->
     try:
         template = block_template(press.library, block, file, scene.language)
         return template.render(context)
-    except TemplateError as error:
+    except Exception as error:  # a template is a program: whatever it does wrong is its author's
         name = f"{block}/{file}"
         raise BlockError(
             [
@@ -136,7 +139,7 @@ def _fill(press: Press, scene: Scene, block: str, context: Mapping[str, Any]) ->
                     line=_line_of(error, name),
                     column=1,
                     message=mark("this template cannot be filled: {reason}"),
-                    facts={"reason": str(error.message or error)},
+                    facts={"reason": str(error)},
                 )
             ]
         ) from error

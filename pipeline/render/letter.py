@@ -1,7 +1,8 @@
 """One letter, one variant, three outputs: the way from an issue to its edition."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from pipeline.issues.issue import Issue, Part
@@ -14,7 +15,7 @@ from pipeline.text.dates import long_date
 from pipeline.text.merge import protect, restore
 from pipeline.text.typography import typeset
 
-_BLANK_LINES: Final = re.compile(r"\n{3,}")
+_BLANK_LINES: Final = re.compile(r"\n{4,}")
 _TRAILING: Final = re.compile(r"[ \t]+$", re.MULTILINE)
 
 
@@ -25,27 +26,11 @@ def render_edition(
 
     Raises BlockError where a block's template is at fault.
     """
-    pictures: dict[str, Picture] = {}
-    values = _values(issue, press)
     variant = issue.segments & segments
-    mailed = [part for part in issue.parts if part.is_shown_to(variant)]
-    published = [part for part in issue.parts if not part.only or part.archive]
-    subject = typeset(protect(issue.subject, values), language=issue.language)
-    preheader = typeset(protect(issue.preheader, values), language=issue.language)
-
-    def flavour(name: Flavour, parts: Iterable[Part]) -> str:
-        scene = Scene(
-            flavour=name,
-            language=issue.language,
-            values=values,
-            images=issue.images,
-            picture_address=_picture_address(name, issue.slug, press),
-            pictures=pictures,
-        )
-        return compose(issue, parts, press, scene, subject=subject, preheader=preheader)
-
-    html = inline_css(to_html(flavour("email", mailed)))
-    web = restore(flavour("web", published), lambda tag: tag.fallback)
+    setting = _Setting.of(issue, press, variant)
+    html = inline_css(to_html(setting.compose("email")))
+    text = _tidy(setting.compose("text"))
+    web = restore(setting.compose("web"), lambda tag: tag.fallback)
     return Edition(
         slug=issue.slug,
         number=issue.number,
@@ -53,15 +38,74 @@ def render_edition(
         language=issue.language,
         title=typeset(issue.title, language=issue.language),
         sender=issue.sender,
-        subject=subject,
-        preheader=preheader,
+        subject=setting.subject,
+        preheader=setting.preheader,
         html=html,
-        text=_tidy(flavour("text", mailed)),
+        text=text,
         web=web,
         web_url=press.page_address(issue.slug),
-        pictures=tuple(pictures[name] for name in sorted(pictures)),
+        pictures=tuple(setting.pictures[name] for name in sorted(setting.pictures)),
         variant=variant,
     )
+
+
+def make_mjml(issue: Issue, press: Press) -> str:
+    """Return the MJML of the e-mail for a reader in no segment."""
+    return _Setting.of(issue, press, frozenset()).compose("email")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Setting:
+    """What the three flavours of one variant share; ``pictures`` fills as they are composed."""
+
+    issue: Issue
+    press: Press
+    variant: frozenset[str]
+    values: Mapping[str, str]
+    subject: str
+    preheader: str
+    pictures: dict[str, Picture]
+
+    @classmethod
+    def of(cls, issue: Issue, press: Press, variant: frozenset[str]) -> "_Setting":
+        values = _values(issue, press)
+        subject, preheader = (
+            typeset(protect(text, values), language=issue.language)
+            for text in (issue.subject, issue.preheader)
+        )
+        return cls(
+            issue=issue,
+            press=press,
+            variant=variant,
+            values=values,
+            subject=subject,
+            preheader=preheader,
+            pictures={},
+        )
+
+    def parts(self, flavour: Flavour) -> list[Part]:
+        """Return the blocks to show: the archive has none that are reserved, unless told so."""
+        if flavour == "web":
+            return [part for part in self.issue.parts if not part.only or part.archive]
+        return [part for part in self.issue.parts if part.is_shown_to(self.variant)]
+
+    def compose(self, flavour: Flavour) -> str:
+        scene = Scene(
+            flavour=flavour,
+            language=self.issue.language,
+            values=self.values,
+            images=self.issue.images,
+            picture_address=_picture_address(flavour, self.issue.slug, self.press),
+            pictures=self.pictures,
+        )
+        return compose(
+            self.issue,
+            self.parts(flavour),
+            self.press,
+            scene,
+            subject=self.subject,
+            preheader=self.preheader,
+        )
 
 
 def _values(issue: Issue, press: Press) -> dict[str, str]:
@@ -84,4 +128,4 @@ def _picture_address(flavour: Flavour, slug: str, press: Press) -> Callable[[str
 
 
 def _tidy(text: str) -> str:
-    return _BLANK_LINES.sub("\n\n", _TRAILING.sub("", text)).strip("\n") + "\n"
+    return _BLANK_LINES.sub("\n\n\n", _TRAILING.sub("", text)).strip("\n") + "\n"

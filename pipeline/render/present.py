@@ -53,11 +53,11 @@ class Scene:
         """Return an address, its merge tags resolved or tokens."""
         return protect(url.strip(), self.values)
 
-    def markdown(self, source: str, *, inline: bool = False) -> str:
+    def markdown(self, source: str, *, inline: bool = False) -> "str | Later":
         """Return CommonMark in this flavour: HTML that may be inserted as it is, or text."""
         safe = protect(source, self.values, markdown=True)
         if self.flavour == "text":
-            return to_text(safe, language=self.language, links=self.links).strip("\n")
+            return Later(lambda: to_text(safe, language=self.language, links=self.links))
         render = to_inline_html if inline else to_html
         return Markup(render(safe, language=self.language, flavour=self.flavour))  # noqa: S704
 
@@ -74,6 +74,16 @@ class Scene:
             width=shown,
             height=max(1, round(image.height * shown / image.width)),
         )
+
+
+class Later:
+    """Text that is made where its template says it, so that its links are numbered in order."""
+
+    def __init__(self, make: Callable[[], str]) -> None:
+        self._make = make
+
+    def __str__(self) -> str:
+        return self._make().strip("\n")
 
 
 class Depiction:

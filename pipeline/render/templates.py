@@ -19,7 +19,7 @@ from pipeline.text.dates import (
     weekday,
 )
 from pipeline.text.languages import language_name
-from pipeline.text.wrapping import wrap
+from pipeline.text.wrapping import WIDTH, display_width, wrap
 from pipeline.words import catalogue
 
 PARTS = {
@@ -33,7 +33,7 @@ PARTS = {
 def environment(library: Library, language: str) -> SandboxedEnvironment:
     """Return the environment for ``library`` in ``language``: its filters speak that language.
 
-    Filters: ``long_date short_date day_month weekday month clock language_name wrap``; function:
+    Filters: ``long_date short_date day_month weekday month clock language_name wrap columns``; function:
     ``hours(start, end)``.
     """
     made = SandboxedEnvironment(
@@ -61,6 +61,7 @@ def environment(library: Library, language: str) -> SandboxedEnvironment:
     for name, say in spoken.items():
         made.filters[name] = _spoken(say, language)
     made.filters["wrap"] = wrap
+    made.filters["columns"] = lambda text: min(display_width(text), WIDTH)
     made.globals["hours"] = lambda start, end: _hours(start, end, language)
     return made
 

@@ -96,11 +96,19 @@ def list_entries(
 
     ``watchlist`` is a title or a part of one, ``since`` is aware, ``text`` is looked for in
     title, source, authors and excerpt; neither case nor accents count. Raises InputError for a
-    watchlist that is nowhere, WorkspaceError for a damaged shelf.
+    watchlist that is nowhere, MistakesError for watchlists with mistakes, WorkspaceError for a
+    damaged shelf.
     """
-    entries = list(_shelf(workspace).load().entries.values())
+    watchlists = load_watchlists(workspace) if workspace.watchlists.exists() else []
+    # a feed that was moved to another watchlist takes its entries along
+    present = {feed.url: one.title for one in reversed(watchlists) for feed in one.feeds}
+    entries = [
+        replace(entry, watchlist=present.get(entry.feed_url, entry.watchlist))
+        for entry in _shelf(workspace).load().entries.values()
+    ]
     if watchlist is not None:
-        wanted = _watchlists_named(watchlist, workspace, entries)
+        known = {one.title for one in watchlists} | {entry.watchlist for entry in entries}
+        wanted = _watchlists_named(watchlist, known - {""})
         entries = [entry for entry in entries if entry.watchlist in wanted]
     if since is not None:
         entries = [entry for entry in entries if entry.dated_at >= since]
@@ -182,10 +190,7 @@ def _shelf(workspace: Workspace) -> ShelfFile:
     return ShelfFile(workspace.var / SHELF_FILE)
 
 
-def _watchlists_named(given: str, workspace: Workspace, entries: list[Entry]) -> set[str]:
-    known = {entry.watchlist for entry in entries if entry.watchlist}
-    if workspace.watchlists.exists():
-        known |= {one.title for one in load_watchlists(workspace)}
+def _watchlists_named(given: str, known: set[str]) -> set[str]:
     exact = {title for title in known if _fold(title) == _fold(given)}
     found = exact or {title for title in known if _fold(given) in _fold(title)}
     if not found:

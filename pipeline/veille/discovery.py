@@ -7,28 +7,34 @@ from pipeline.veille.jsonfeed import is_json
 from pipeline.veille.links import web_url
 from pipeline.veille.markup import parse_html
 
-# the first element, behind prolog, doctype and comments
+# The first element, behind prolog, doctype and comments; atomic groups, as a row of comments
+# would have the engine try every way to split it.
 _ROOT: Final = re.compile(
-    rb"\s*(?:(?:<\?[^>]*>|<!--.*?-->|<!doctype[^>]*>)\s*)*<([a-z][\w:-]*)",
+    rb"\s*+(?>(?:<\?[^>]*>|<!--.*?-->|<!doctype[^>\[]*>)\s*+)*+<([a-z][\w:-]*+)",
     re.IGNORECASE | re.DOTALL,
 )
 _WITHIN: Final = 4000  # bytes
 _FEED_ROOTS: Final = frozenset({"rss", "feed", "rdf"})
-_HTML: Final = re.compile(rb"<(?:!doctype\s+html|html|head|body|meta|title|div|p)\b", re.IGNORECASE)
+_HTML_ROOTS: Final = frozenset(
+    {"html", "head", "body", "meta", "link", "script", "title", "div", "p"}
+)
 _FEED_TYPES: Final = ("application/rss+xml", "application/atom+xml", "application/feed+json")
 _AT_MOST: Final = 5
 
 
 def looks_like_html(body: bytes) -> bool:
     """Say whether ``body`` begins as a web page does."""
-    return not looks_like_feed(body) and _HTML.search(body[:_WITHIN]) is not None
+    return _root(body) in _HTML_ROOTS
 
 
 def looks_like_feed(body: bytes) -> bool:
     """Say whether ``body`` begins as RSS, RDF, Atom or JSON Feed does."""
-    root = _ROOT.match(body[:_WITHIN].removeprefix(b"\xef\xbb\xbf"))
-    name = root[1].decode("ascii", errors="replace").lower() if root else ""
-    return name.rpartition(":")[2] in _FEED_ROOTS or is_json(body)
+    return _root(body).rpartition(":")[2] in _FEED_ROOTS or is_json(body)
+
+
+def _root(body: bytes) -> str:
+    found = _ROOT.match(body[:_WITHIN].removeprefix(b"\xef\xbb\xbf"))
+    return found[1].decode("ascii", errors="replace").lower() if found else ""
 
 
 def find_feeds(body: bytes, *, url: str, content_type: str = "") -> list[str]:

@@ -20,12 +20,13 @@ from pipeline.veille.discovery import find_feeds, looks_like_html
 from pipeline.veille.item import MAX_EXCERPT, MAX_TITLE, Entry
 from pipeline.veille.jsonfeed import is_json, read_json_feed
 from pipeline.veille.links import web_url
-from pipeline.veille.plain import plain_text, tidy
-from pipeline.veille.repair import repair_feed
+from pipeline.veille.plain import MAX_HTML, plain_text, tidy
+from pipeline.veille.repair import has_bad_shape, repair_feed
 from pipeline.words import mark
 
 MAX_ENTRIES: Final = 500  # of one feed; by custom the first ones are the newest
 
+_ENTRIES: Final = re.compile(rb"<(?:\w+:)?(?:rss|feed|entry|item)\b", re.IGNORECASE)
 _MARKUP: Final = re.compile(r"</?[a-zA-Z][\w:-]*(?:\s[^<>]*)?/?>|&(?:#\w{1,8}|[a-zA-Z]\w{1,30});")
 
 
@@ -76,6 +77,12 @@ def _read_xml(body: bytes, *, url: str, content_type: str) -> tuple[Origin, list
     if not body.strip(b" \t\r\n\x00"):
         message = mark("{url} answers with nothing: try again later, or correct the address")
         raise FetchError(message, retryable=True, url=url)
+    # a large page need not be looked through for entries; some pages hold a whole feed, though
+    if looks_like_html(body) and not _ENTRIES.search(body):
+        raise _no_feed(body, url=url, content_type=content_type)
+    if has_bad_shape(body):
+        message = mark("{url} has more elements than any feed: ask its makers for a shorter one")
+        raise FetchError(message, url=url)
     parsed = _parse(body, url=url, content_type=content_type)
     if not parsed.version and not parsed.entries:
         raise _no_feed(body, url=url, content_type=content_type)
@@ -186,7 +193,7 @@ def _plain_value(detail: Any, *, limit: int, is_atom: bool = False) -> str:
     """
     value = _text(detail, "value")
     is_text = detail.get("type") == "text/plain"
-    if is_text and (is_atom or not _MARKUP.search(value)):
+    if is_text and (is_atom or not _MARKUP.search(value, 0, MAX_HTML)):
         return tidy(value, limit=limit)
     return plain_text(value, limit=limit)
 

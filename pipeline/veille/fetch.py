@@ -215,7 +215,10 @@ class VettingResolver(AbstractResolver):
     ) -> list[ResolveResult]:
         """Return the addresses of ``host``; raises FetchError for one that leads inside."""
         loop = asyncio.get_running_loop()
-        infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+        try:
+            infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+        except UnicodeError as error:  # an empty label, or one of more than 63 characters
+            raise OSError(f"{host} cannot be a name") from error
         found = [(kind, proto, str(place[0])) for kind, _, proto, _, place in infos]
         if not all(is_allowed(address, self._networks) for _, _, address in found):
             raise refusal(host)

@@ -37,7 +37,10 @@ ns_mchannel ns_source ns_campaign ns_linkname ns_fee
 TRACKING_NAMES: Final = frozenset(
     name for line in _TRACKING.splitlines() if not line.startswith("#") for name in line.split()
 )
-_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")  # as browsers do: dropped
+# Dropped, as browsers drop line breaks; surrogates and invisible characters with them.
+_CONTROLS: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff]+"
+)
 _UNSAFE: Final = re.compile(r"[ {}<>\"\\^`]")  # never raw in an address (RFC 3986, 2.2 and 2.3)
 _WWW: Final = re.compile(r"^(?:www\.)+(?=[^.]+\.)")
 _GOOGLE: Final = re.compile(r"(?:www\.)?google\.[a-z]{2,3}(?:\.[a-z]{2})?")

@@ -17,6 +17,19 @@ _ENCODING: Final = re.compile(rb"""\s+encoding\s*=\s*["']([\w.:-]{1,40})["']""",
 _CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
 # Not allowed in XML 1.0 (section 2.2), and never meant.
 _CONTROLS: Final = bytes({*range(0x20)} - {0x09, 0x0A, 0x0D}) + b"\x7f"
+# feedparser takes some 40 µs a tag (measured: 1 million tags in 14 s strictly, 280,000 in 12 s
+# loosely), and for the attributes of one tag a time that grows with the square of their number.
+MAX_TAGS: Final = 200_000
+_MAX_WORDS: Final = 400
+_CDATA: Final = re.compile(rb"<!\[CDATA\[.*?\]\]>", re.DOTALL)
+_LONG_TAG: Final = re.compile(rb"<[a-zA-Z][^<>]{1000,}+")
+
+
+def has_bad_shape(body: bytes) -> bool:
+    """Say whether parsing would take many seconds: no real feed has that many tags."""
+    if body.count(b"<") > MAX_TAGS and _CDATA.sub(b"", body).count(b"<") > MAX_TAGS:
+        return True
+    return any(len(tag[0].split()) > _MAX_WORDS for tag in _LONG_TAG.finditer(body))
 
 
 def repair_feed(body: bytes, *, content_type: str) -> tuple[bytes, str]:

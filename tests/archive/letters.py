@@ -41,8 +41,8 @@ BLOCKS: Final = """\
   - block: agenda
     heading: "📅 L'agenda"
     events:
-      - {date: 2026-11-26, time: "18:30", end: "20:00", city: Amiens, title: "Veillée ; sous la lampe"}
-      - {date: 2026-11-28, time: "9:30", title: "Atelier n° {{number}}", url: "https://example.org/b"}
+      - {date: 2026-11-26, time: "18:30", end: "20:00", city: Amiens, title: "Thé ; lampe"}
+      - {date: 2026-11-28, time: "09:30", title: "Atelier n° {{number}}", url: https://example.org}
   - block: veille
     heading: La veille
     items:

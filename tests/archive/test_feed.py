@@ -102,7 +102,7 @@ def test_each_entry_says_its_language() -> None:
 
 def test_the_body_is_the_letter_without_its_title_and_its_links_lead_to_the_site() -> None:
     page = (
-        '<!DOCTYPE html><html><head><meta charset="utf-8"></head><body><a href="../index.html">x</a>'
+        '<!DOCTYPE html><html><head><meta charset="utf-8"></head><body><p>x</p>'
         '<article class="letter"><header><h1>Titre</h1></header>\n<p>Été <a href="#b">b</a>'
         '<img src="images/a.png"><a href="mailto:a@b.example">m</a></p></article></body></html>'
     )

@@ -1,6 +1,7 @@
 """The index: the newest letter, then the years."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import lxml.html
 from lxml.html import HtmlElement
@@ -86,7 +87,7 @@ def test_the_index_has_landmarks_a_skip_link_and_headings_in_order(workshop: Wor
     assert page.get_element_by_id("contenu").tag == "main"
     levels = [int(one.tag[1]) for one in page.iter("h1", "h2", "h3", "h4")]
     assert levels[0] == 1
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
 def test_the_canonical_address_needs_a_site(workshop: Workshop) -> None:

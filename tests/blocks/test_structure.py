@@ -70,7 +70,7 @@ def test_what_does_not_balance_is_refused(source: str, told: list[str] | None) -
         '<img src="a.png" alt="2 > 1" />',
         "<p title='a < b'>a</p>",
         '<mj-button href="{{ url }}"{% if wide %} width="100%"{% endif %}>{{ label }}</mj-button>',
-        '<td class="{{ "a>b" if c else "d" }}">a</td>',
+        '<td class="{{ "a" if b else "c" }}">d</td>',
         "{{ '<p>' if a else '</b>' }}",
         "{# <p> and {% if %} #}<p>a</p>",
         "<!-- <p> --><p>a</p>",
@@ -108,11 +108,28 @@ def test_every_tag_that_is_allowed_passes(tag: str) -> None:
 def test_every_branch_of_jinja_is_a_wall_for_tags(opened: str) -> None:
     name = opened.partition(" ")[0]
     closed = f"{{% {opened} %}}<p>a</p>{{% end{name} %}}"
-    Environment(autoescape=True).parse(closed)  # it is Jinja
+    Environment(autoescape=True, extensions=["jinja2.ext.i18n"]).parse(closed)  # it is Jinja
     assert mistakes_of(closed) == []
     assert mistakes_of(closed.replace("</p>", "")) == [
         f"{PATH}:1:1: “p” is opened here and never closed"
     ]
+
+
+@pytest.mark.parametrize(
+    "attributes", ["class=a", 'class="a"id="b"', '@click="a"', "a='b'c", 'a="b" =c', "{{ a }}=b"]
+)
+def test_an_attribute_that_mrml_cannot_read_is_refused(attributes: str) -> None:
+    assert mistakes_of(f"<p {attributes}>a</p>") == [
+        f'{PATH}:1:1: write each attribute of <p> as name="value", after a space'
+    ]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    ["", "hidden", 'a = "b"', "a='b'", '\na="b"\n', 'xml:lang="fr" data-a.b="1"', '{{ a }} b="c"'],
+)
+def test_an_attribute_that_mrml_can_read_passes(attributes: str) -> None:
+    assert mistakes_of(f"<p {attributes}>a</p>") == []
 
 
 def test_every_mistake_is_told_at_once() -> None:

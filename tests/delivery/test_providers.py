@@ -30,7 +30,7 @@ from tests.servers import (
 )
 
 SECOND: Final = "zoe2@example.org"  # the one of three with whom something is wrong
-QUICK: Final = 0.4  # seconds until a provider of the tests loses patience
+QUICK: Final = 1.0  # seconds until a provider of the tests loses patience
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,8 @@ def smtp_rig(world: str, folder: Path) -> Iterator[Rig]:
     """STARTTLS and AUTH on an aiosmtpd, or a server of ours that misbehaves."""
     authority().cert_pem.write_to_path(str(folder / "ca.pem"))
     taken: Callable[[], list[Taken]] = list
-    smtp = Smtp(host=LOOPBACK, port=free_port(), security="none", timeout=QUICK, connections=2)
+    patience = QUICK if world == "silent" else 10
+    smtp = Smtp(host=LOOPBACK, port=free_port(), security="none", timeout=patience, connections=2)
     with ExitStack() as stack:
         if world in SMTP_FAULTS:
             rude = stack.enter_context(rude_smtp_server("dot", SMTP_FAULTS[world], only=SECOND))
@@ -115,7 +116,7 @@ def smtp_rig(world: str, folder: Path) -> Iterator[Rig]:
         elif world != "unreachable":
             server = stack.enter_context(smtp_server(security="starttls", login=("anne", "right")))
             server.replies |= {SECOND: SMTP_REFUSALS[world]} if world in SMTP_REFUSALS else {}
-            smtp = replace(smtp, port=server.port, security="starttls", username="anne", timeout=10)
+            smtp = replace(smtp, port=server.port, security="starttls", username="anne")
             smtp, taken = replace(smtp, ca_file="ca.pem"), lambda: server.taken
         provider = open_provider(
             "smtp",

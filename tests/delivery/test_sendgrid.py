@@ -176,6 +176,35 @@ def test_several_bad_addresses_are_told_apart_and_the_others_go_on(stub: Sendgri
     assert len(stub.calls) == 2
 
 
+def test_bad_addresses_told_one_by_one_are_all_found(stub: SendgridStub) -> None:
+    def decide(body: dict[str, Any]) -> Answer | None:
+        last = len(body["personalizations"]) - 1
+        error = sendgrid_error("Does not contain a valid address.", f"personalizations.{last}.to")
+        return Answer(status=400, body=error) if last >= 5 else None
+
+    stub.decide = decide
+    outcomes = list(provider_of(stub).send(a_letter(), [a_recipient(n) for n in range(300)]))
+
+    assert len(outcomes) == 300
+    assert len(stub.taken) == 5
+
+
+def test_what_was_taken_is_known_even_when_the_next_call_stops_all(stub: SendgridStub) -> None:
+    def decide(body: dict[str, Any]) -> Answer | None:
+        if len(body["personalizations"]) > 2:
+            return Answer(status=413, body=sendgrid_error("content too large"))
+        return Answer(status=401, body=sendgrid_error("no")) if stub.taken else None
+
+    stub.decide = decide
+    heard: list[str] = []
+    sending = provider_of(stub).send(a_letter(), [a_recipient(n) for n in range(4)])
+    with pytest.raises(ProviderError):
+        heard.extend(one.recipient for one in sending)
+
+    assert heard == ["r0", "r1"]
+    assert [one["custom_args"]["recipient"] for one in stub.taken] == heard
+
+
 def test_a_letter_that_is_refused_for_all_fails_nobody(stub: SendgridStub) -> None:
     error = sendgrid_error("The subject is required.", "subject")
     stub.decide = lambda body: Answer(status=400, body=error)

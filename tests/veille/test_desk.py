@@ -18,6 +18,7 @@ from pipeline.veille.desk import (
     load_watchlists,
     pull_watchlists,
 )
+from pipeline.veille.item import Entry
 from pipeline.veille.shelf import Shelf, ShelfFile
 from pipeline.workspace import Workspace
 from tests.veille.builders import (
@@ -39,9 +40,9 @@ def workspace(tmp_path: Path) -> Workspace:
     return a_workspace(tmp_path)
 
 
-def shelve(workspace: Workspace, *entries: object) -> None:
+def shelve(workspace: Workspace, *entries: Entry) -> None:
     file = ShelfFile(workspace.var / "veille.json")
-    file.save(Shelf(entries={entry.id: entry for entry in entries}))  # type: ignore[attr-defined]
+    file.save(Shelf(entries={entry.id: entry for entry in entries}))
 
 
 def test_pull_list_and_keep_take_an_article_from_its_feed_into_the_letter(
@@ -133,6 +134,15 @@ def test_a_watchlist_that_is_nowhere_is_told_with_those_that_are(workspace: Work
     with pytest.raises(InputError, match="Numérique et société, Presse, Écoles"):
         list_entries(workspace, watchlist="Sport")
     assert list_entries(workspace, watchlist="ecoles") == []
+
+
+def test_a_feed_that_moves_to_another_watchlist_takes_its_entries_along(
+    workspace: Workspace,
+) -> None:
+    shelve(workspace, an_entry())
+    workspace.watchlists.write_bytes(opml(watchlist("Écoles", an_entry().feed_url)))
+
+    assert list_entries(workspace, watchlist="Écoles") == [an_entry(watchlist="Écoles")]
 
 
 def test_an_id_may_be_shortened_as_long_as_it_says_one_entry() -> None:

@@ -1,6 +1,7 @@
 """Feeds of every make to entries."""
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,30 @@ def test_entities_neither_grow_nor_read_files(tmp_path: Path) -> None:
 
     assert "SECRET" not in entry.title
     assert len(entry.title) <= 300
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<rss>" + b"<a>" * 300_000,
+        b"<rss><a " + b" ".join(b'a%d="1"' % i for i in range(20_000)) + b">",
+        b"<!---->" * 300_000,
+        b"<html>" + b"<div>" * 300_000,
+    ],
+    ids=["tags", "attributes", "comments", "page"],
+)
+def test_a_body_of_a_shape_that_no_feed_has_takes_no_time(body: bytes) -> None:
+    begun = time.perf_counter()
+
+    with pytest.raises(FetchError):
+        parse(body)
+    assert time.perf_counter() - begun < 3
+
+
+def test_a_body_full_of_markup_in_its_texts_is_no_bad_shape() -> None:
+    text = "<![CDATA[" + "<b>x</b>" * 150_000 + "]]>"
+
+    assert only(rss(rss_item(title=text))).title.startswith("xxx")
 
 
 @given(st.data())

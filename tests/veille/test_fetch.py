@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -254,6 +255,45 @@ def test_a_server_that_hangs_up_is_told(site: Site) -> None:
     site.answers["/f"] = Answer(body=b"x", headers={"Content-Length": "500"}, has_length=False)
 
     assert "the connection failed" in str(bad(site.url("/f")))
+
+
+NONSENSE = [
+    b"",
+    b"Bonjour\r\n\r\n",
+    b"<rss/>",
+    b"HTTP/9.9 200 OK\r\n\r\nx",
+    b"HTTP/1.1 999999999 X\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nx",
+    b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\nx",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\nx",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFFF\r\nx",
+    b"HTTP/1.1 200 OK\r\nA: " + b"x" * 100_000,
+    b"HTTP/1.1 200 OK\r\n" + b"A: x\r\n" * 5000 + b"\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Encoding: \xff\xfe\r\nContent-Length: 1\r\n\r\nx",
+    b"HTTP/1.1 302 X\r\nLocation: \xff\xfe//[\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 302 X\r\nLocation: http://a..b/\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 302 X\r\nLocation: http://" + b"a" * 70 + b".example/\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 302 X\r\nLocation: http://xn--\xc3/\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\n" * 50,
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nx",
+]
+
+
+@pytest.mark.parametrize("said", NONSENSE, ids=range(len(NONSENSE)))
+def test_a_server_that_talks_nonsense_is_one_error_of_its_feed(said: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def talk() -> None:
+            with listener.accept()[0] as connection:
+                connection.recv(4096)
+                connection.sendall(said)
+
+        thread = threading.Thread(target=talk)
+        thread.start()
+        error = bad(f"http://127.0.0.1:{listener.getsockname()[1]}/f", timeout=0.7)
+        thread.join()
+
+    assert str(error)
 
 
 def test_a_closed_port_is_told() -> None:

@@ -1,14 +1,19 @@
 """A kept entry in the letter's text: only added lines, everything else as it was."""
 
 import difflib
+import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.errors import InputError
 from pipeline.text.document import Document, parse_document
+from pipeline.text.merge import find_tags
+from pipeline.veille.feeds import parse_feed
 from pipeline.veille.item import item_of
 from pipeline.veille.keep import cited, keep_item
-from tests.veille.builders import LETTER, an_entry
+from tests.veille.builders import LETTER, NOW, an_entry
 
 
 def document(text: str) -> Document:
@@ -114,6 +119,35 @@ def test_hostile_text_comes_back_as_it_was_said() -> None:
 
     assert kept == item
     assert kept["title"] == title
+
+
+FOREIGN = st.text(max_size=60) | st.text(alphabet="-#:'\"{}[]&*!|>%@`,? \n\\~=<0e.", max_size=20)
+
+
+@given(title=FOREIGN, name=FOREIGN, excerpt=FOREIGN, url=FOREIGN)
+def test_whatever_a_feed_says_the_letter_holds_it_and_nothing_else_changes(
+    title: str, name: str, excerpt: str, url: str
+) -> None:
+    feed = {
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": name,
+        "items": [
+            {
+                "url": f"https://a.example/{url}",
+                "title": title,
+                "summary": excerpt,
+                "authors": [{"name": name}],
+            }
+        ],
+    }
+    body = json.dumps(feed).encode()
+    parsed = parse_feed(body, url="https://a.example/f", content_type="", now=NOW)
+
+    for entry in parsed.entries:
+        item = item_of(entry)
+        after = keep_item(document(LETTER), item)
+        assert document(after).values["blocks"][1]["items"][1] == item
+        assert find_tags("".join(added(LETTER, after))) == []
 
 
 def test_what_a_letter_cites_is_found_by_its_page() -> None:

@@ -5,7 +5,6 @@ Its name is the file's. It holds ``open_provider(*, settings, root, environ)``, 
 loaded.
 """
 
-import pkgutil
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +24,7 @@ class _Module(Protocol):
 
 def provider_names() -> tuple[str, ...]:
     """Return the names that ``delivery.provider`` may have, in alphabetical order."""
-    return tuple(sorted(one.name for one in pkgutil.iter_modules(__path__)))
+    return tuple(sorted(file.stem for file in Path(__file__).parent.glob("[a-z]*.py")))
 
 
 def open_provider(

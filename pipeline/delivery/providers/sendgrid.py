@@ -11,6 +11,7 @@ import json
 import logging
 import re
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,10 @@ class _Person:
     body: dict[str, Any]
 
 
+_People = Sequence[_Person]
+_Result = tuple[list[Outcome], list[_People]]
+
+
 class SendgridProvider:
     """Hands batches to ``POST /v3/mail/send``."""
 
@@ -83,95 +88,96 @@ class SendgridProvider:
                 yield Outcome(
                     recipient=recipient.id, state=State.FAILED, detail=str(error), error=error
                 )
-        for start in range(0, len(people), MAX_PEOPLE):
-            outcomes = list(self._call(base, people[start : start + MAX_PEOPLE]))
+        calls: deque[_People] = deque(
+            people[start : start + MAX_PEOPLE] for start in range(0, len(people), MAX_PEOPLE)
+        )
+        while calls:
+            outcomes, again = self._call(base, calls.popleft())
             yield from outcomes
-            if any(one.code == "429" for one in outcomes):  # the next call would hear the same
-                rest = people[start + MAX_PEOPLE :]
-                yield from _all(
-                    rest, State.DEFERRED, code="429", retry_after=outcomes[-1].retry_after
-                )
+            calls.extendleft(reversed(again))
+            if outcomes and outcomes[-1].code == "429":  # the next call would hear the same
+                wait, rest = outcomes[-1].retry_after, [one for call in calls for one in call]
+                yield from _all(rest, State.DEFERRED, code="429", retry_after=wait)
                 return
 
     def close(self) -> None:
         """Do nothing: the client keeps no connection."""
 
-    def _call(self, base: dict[str, Any], people: Sequence[_Person]) -> Iterator[Outcome]:
+    def _call(self, base: dict[str, Any], people: _People) -> _Result:
+        """Make one call; return what became of its people, and who is to be called again."""
         body = base | {"personalizations": [person.body for person in people]}
         try:
             self._client.client.mail.send.post(request_body=body)
         except HTTPError as error:
-            yield from self._answer(base, people, error)
+            return _read_answer(people, error)
         except URLError as error:  # urllib wraps only what happens before the request has left
-            if isinstance(error.reason, ConnectionError) and not isinstance(
-                error.reason, ConnectionRefusedError
-            ):
-                yield from _all(people, State.DEFERRED, detail=str(error.reason))
-                return
+            reason = error.reason
+            refused = isinstance(reason, ConnectionRefusedError)
+            if isinstance(reason, ConnectionError) and not refused:  # while it was being sent
+                return _all(people, State.DEFERRED, detail=str(reason)), []
             raise ProviderError(
                 mark("no connection to {place} ({reason}): check “sendgrid.host”, or try later"),
                 retryable=True,
                 place=self._place,
-                reason=error.reason,
+                reason=reason,
             ) from None
         except (OSError, http.client.HTTPException) as error:
-            detail = str(error) or type(error).__name__
-            yield from _all(people, State.UNCERTAIN, detail=detail)
-        else:
-            yield from _all(people, State.ACCEPTED, code="202")
+            return _all(people, State.UNCERTAIN, detail=str(error) or type(error).__name__), []
+        return _all(people, State.ACCEPTED, code="202"), []
 
-    def _answer(
-        self, base: dict[str, Any], people: Sequence[_Person], error: HTTPError
-    ) -> Iterator[Outcome]:
-        """Say what an error answer means, for each of the call; some are worth another call."""
-        status, words = int(error.status_code), _words(error)
-        if status in (401, 403):
-            raise ProviderError(
-                mark(
-                    "SendGrid refuses the key in {variable} ({reason}): check that it is whole,"
-                    " may send mail, and that the sender is verified"
-                ),
-                variable=API_KEY,
-                reason=words,
-            )
-        if status == 429 or status >= 500:
-            wait = _retry_after(error.headers, now=time.time()) if status == 429 else None
-            yield from _all(
-                people, State.DEFERRED, code=str(status), detail=words, retry_after=wait
-            )
-        elif culprits := _culprits(error, count=len(people)) if status == 400 else ():
-            others = [one for at, one in enumerate(people) if at not in culprits]
-            yield from _all([people[at] for at in sorted(culprits)], State.FAILED, "400", words)
-            if others:
-                yield from self._call(base, others)
-        elif len(people) > 1 and (status == 413 or "personalizations" in words):
-            half = len(people) // 2
-            yield from self._call(base, people[:half])
-            yield from self._call(base, people[half:])
-        elif len(people) == 1:
-            yield from _all(people, State.FAILED, code=str(status), detail=words)
-        else:
-            raise ProviderError(
-                mark("SendGrid refuses the letter, whoever it is for: {reason}"), reason=words
-            )
+
+def _read_answer(people: _People, error: HTTPError) -> _Result:
+    """Say what an error answer means for each of the call, and who is worth another one.
+
+    Raises ProviderError where it means the same for everybody who is still to come.
+    """
+    status, words = int(error.status_code), _words(error)
+    if status in (401, 403):
+        raise ProviderError(
+            mark(
+                "SendGrid refuses the key in {variable} ({reason}): check that it is whole,"
+                " may send mail, and that the sender is verified"
+            ),
+            variable=API_KEY,
+            reason=words,
+        )
+    if status == 429 or status >= 500:
+        wait = _retry_after(error.headers, now=time.time()) if status == 429 else None
+        return _all(people, State.DEFERRED, str(status), words, retry_after=wait), []
+    # One bad address refuses the whole call, but its field says whose it is.
+    culprits = _culprits(error, count=len(people)) if status == 400 else set()
+    if culprits:
+        failed = [people[at] for at in sorted(culprits)]
+        others = [one for at, one in enumerate(people) if at not in culprits]
+        return _all(failed, State.FAILED, "400", words), [others] if others else []
+    if len(people) == 1:
+        return _all(people, State.FAILED, str(status), words), []
+    if status == 413 or "personalizations" in words:
+        half = len(people) // 2
+        return [], [people[:half], people[half:]]
+    raise ProviderError(
+        mark("SendGrid refuses the letter, whoever it is for: {reason}"), reason=words
+    )
 
 
 def _all(
-    people: Sequence[_Person],
+    people: _People,
     state: State,
     code: str = "",
     detail: str = "",
     *,
     retry_after: float | None = None,
-) -> Iterator[Outcome]:
-    for person in people:
-        yield Outcome(
+) -> list[Outcome]:
+    return [
+        Outcome(
             recipient=person.recipient.id,
             state=state,
             code=code,
             detail=detail,
             retry_after=retry_after,
         )
+        for person in people
+    ]
 
 
 def _errors(error: HTTPError) -> list[dict[str, Any]]:

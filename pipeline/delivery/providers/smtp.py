@@ -1,12 +1,11 @@
 """SMTP: any relay or provider, by RFC 5321 with STARTTLS or TLS, AUTH and SMTPUTF8.
 
-``smtplib`` connects, secures and authenticates; the transaction is ours, because what a dropped
-connection means depends on whether the final full stop had left. Bounces are not read here.
+The transaction is ours, because what a dropped connection means depends on whether the final full
+stop had left; the connection is :mod:`pipeline.delivery.connection`'s. Bounces are not read here.
 """
 
 import queue
 import smtplib
-import socket
 import ssl
 import threading
 from collections import deque
@@ -17,13 +16,19 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.audience.address import needs_smtputf8, spell_address
+from pipeline.delivery.connection import (
+    PASSWORD,
+    answer_text,
+    end_connection,
+    open_connection,
+    verify_with,
+)
 from pipeline.delivery.message import Letter
 from pipeline.delivery.ports import Capabilities, Outcome, Recipient, State
 from pipeline.errors import InputError, ProviderError
 from pipeline.settings import Settings, Smtp
 from pipeline.words import mark
 
-PASSWORD: Final = "INFOLETTRE_SMTP_PASSWORD"  # noqa: S105 - the variable's name
 _LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -74,7 +79,7 @@ class SmtpProvider:
         with self._lock:
             idle, self._idle = self._idle, []
         for connection in idle:
-            _quit(connection)
+            end_connection(connection)
 
     def _run(self, job: _Job, *, lanes: int, errors: list[Exception]) -> Iterator[Outcome]:
         """Run the lanes, each in a thread, until all have ended."""
@@ -125,13 +130,15 @@ class SmtpProvider:
             with self._lock:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
-                return _connect(self._settings, password=self._password, context=self._context)
+                return open_connection(
+                    self._settings, password=self._password, context=self._context
+                )
             try:
                 if connection.noop()[0] == 250:
                     return connection
             except (smtplib.SMTPException, OSError):
                 pass
-            _quit(connection)
+            end_connection(connection)
 
     def give_back(self, connection: smtplib.SMTP) -> None:
         """Keep a connection for the next batch."""
@@ -222,10 +229,10 @@ class _Lane:
             return 0, str(error)
         if code // 100 not in (2, 4, 5):
             self._drop()
-            return 0, _text(code, text)
+            return 0, answer_text(code, text)
         if code == 421:  # RFC 5321 §3.8: the server leaves, and did not take the message
-            raise _Dropped(_text(code, text))
-        return code, _text(code, text)
+            raise _Dropped(answer_text(code, text))
+        return code, answer_text(code, text)
 
     def _reset(self, connection: smtplib.SMTP) -> None:
         try:
@@ -242,12 +249,8 @@ def _ask(connection: smtplib.SMTP, command: str) -> tuple[int, str]:
     except (smtplib.SMTPException, OSError) as error:
         raise _Dropped(str(error)) from None
     if code == 421 or code < 0:
-        raise _Dropped(_text(code, text))
-    return code, _text(code, text)
-
-
-def _text(code: int, text: bytes) -> str:
-    return f"{code} {text.decode('utf-8', 'replace')}".replace("\n", " ")[:500]
+        raise _Dropped(answer_text(code, text))
+    return code, answer_text(code, text)
 
 
 def _outcome(recipient: Recipient, code: int, text: str) -> Outcome:
@@ -280,113 +283,6 @@ def _no_smtputf8(address: str) -> InputError:
     )
 
 
-def _connect(settings: Smtp, *, password: str, context: ssl.SSLContext | None) -> smtplib.SMTP:
-    """Connect, secure, authenticate. Raises ProviderError, with what to do."""
-    connection: smtplib.SMTP | None = None
-    try:
-        connection = _greet(settings, context)
-        if settings.security == "starttls":
-            connection.starttls(context=context)
-            connection.ehlo()
-        if settings.username:
-            connection.login(settings.username, password)
-        return connection
-    except (smtplib.SMTPException, OSError) as error:
-        if connection is not None:
-            connection.close()
-        raise _explain(error, settings) from None
-
-
-def _greet(settings: Smtp, context: ssl.SSLContext | None) -> smtplib.SMTP:
-    # A name is given because smtplib would ask the DNS for ours, for seconds where there is none.
-    if settings.security == "tls":
-        connection: smtplib.SMTP = smtplib.SMTP_SSL(
-            local_hostname="localhost", timeout=settings.timeout, context=context
-        )
-    else:
-        connection = smtplib.SMTP(local_hostname="localhost", timeout=settings.timeout)
-    try:
-        connection._host = settings.host  # type: ignore[attr-defined]  # for SNI; see bpo-30261
-        code, text = connection.connect(settings.host, settings.port)
-        if code != 220:
-            raise smtplib.SMTPConnectError(code, text)
-        if connection.sock is not None:
-            _tune(connection, connection.sock)
-        code, text = connection.ehlo()
-        if not 200 <= code <= 299:
-            raise smtplib.SMTPHeloError(code, text)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _tune(connection: smtplib.SMTP, sock: socket.socket) -> None:
-    # The final full stop goes alone: Nagle would hold it for 40 ms, each time.
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    own = sock.getsockname()[0]
-    literal = f"[IPv6:{own}]" if ":" in own else f"[{own}]"  # RFC 5321 §4.1.3
-    connection.local_hostname = literal
-
-
-def _explain(error: Exception, settings: Smtp) -> ProviderError:
-    """Turn what ended a connection into a sentence with its next step."""
-    place = f"{settings.host}:{settings.port}"
-    reason = _reason(error)
-    if isinstance(error, smtplib.SMTPAuthenticationError) and error.smtp_code // 100 == 5:
-        return ProviderError(
-            mark(
-                "{place} refuses the username or the password ({reason}): check “smtp.username”"
-                " and the variable {variable}"
-            ),
-            place=place,
-            reason=reason,
-            variable=PASSWORD,
-        )
-    if isinstance(error, smtplib.SMTPNotSupportedError):
-        return ProviderError(
-            mark(
-                "{place} does not offer what the settings ask for ({reason}): check"
-                " “smtp.security”, “smtp.port” and “smtp.username”"
-            ),
-            place=place,
-            reason=reason,
-        )
-    if isinstance(error, ssl.SSLError):
-        return ProviderError(
-            mark(
-                "{place} could not prove who it is ({reason}): check “smtp.host” and"
-                " “smtp.security”, or name its authority's certificate in “smtp.ca_file”"
-            ),
-            place=place,
-            reason=reason,
-        )
-    return ProviderError(
-        mark(
-            "no connection to {place} ({reason}): check “smtp.host” and “smtp.port”, or try later"
-        ),
-        retryable=not (isinstance(error, smtplib.SMTPResponseException) and error.smtp_code >= 500),
-        place=place,
-        reason=reason,
-    )
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, smtplib.SMTPResponseException):
-        text = error.smtp_error
-        return _text(error.smtp_code, text if isinstance(text, bytes) else text.encode())
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    return str(error) or type(error).__name__
-
-
-def _quit(connection: smtplib.SMTP) -> None:
-    try:
-        connection.quit()
-    except (smtplib.SMTPException, OSError):
-        connection.close()
-
-
 def open_provider(*, settings: Settings, root: Path, environ: Mapping[str, str]) -> SmtpProvider:
     """Read the secret and the certificates; the server is only met when something is sent.
 
@@ -414,19 +310,4 @@ def open_provider(*, settings: Settings, root: Path, environ: Mapping[str, str])
         raise InputError(
             mark("the password would travel unprotected: set “smtp.security” to starttls or tls")
         )
-    return SmtpProvider(smtp, password=password, context=_context(smtp, root))
-
-
-def _context(smtp: Smtp, root: Path) -> ssl.SSLContext | None:
-    """Return a context that verifies the server, always."""
-    if smtp.security == "none":
-        return None
-    file = root / smtp.ca_file if smtp.ca_file else None
-    try:
-        return ssl.create_default_context(cafile=file)
-    except OSError as error:  # ssl.SSLError is one
-        raise InputError(
-            mark("“smtp.ca_file” cannot be read: {file} ({reason})"),
-            file=file,
-            reason=error.strerror or str(error),
-        ) from None
+    return SmtpProvider(smtp, password=password, context=verify_with(smtp, root))

@@ -33,8 +33,6 @@ _STYLES: Final = re.compile(r"<style\b[^>]*>.*?</style>|(?<=\smedia=)\"[^\"]*\""
 _SCHEME: Final = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(dark|light)\s*\)", re.IGNORECASE)
 _IMAGE: Final = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
 _SOURCE: Final = re.compile(r"\s(?:src|srcset|background)=(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
-_WIDTH: Final = re.compile(r"\swidth=\"(\d+)\"")
-_HEIGHT: Final = re.compile(r"\sheight=\"(\d+)\"")
 _ANCHOR: Final = re.compile(r"<a\b([^>]*\shref=\"#)", re.IGNORECASE)
 _HEAD: Final = re.compile(r"<head\b[^>]*>", re.IGNORECASE)
 
@@ -83,10 +81,5 @@ def _in_scheme(page: str, scheme: Literal["dark", "light"]) -> str:
 
 
 def _without_images(page: str) -> str:
-    return _IMAGE.sub(lambda image: _unloaded(image[0]), page)
-
-
-def _unloaded(image: str) -> str:
-    """Return an ``<img>`` that loads nothing but keeps its room, as mail programs do."""
-    bare = _SOURCE.sub("", image)
-    return bare
+    """Return the page with images that load nothing and show their alt text."""
+    return _IMAGE.sub(lambda image: _SOURCE.sub("", image[0]), page)

@@ -57,6 +57,7 @@ function choose({ view = wanted.view, reader = wanted.reader }) {
     const isChosen = tab.dataset.view === view;
     tab.setAttribute("aria-selected", String(isChosen));
     tab.tabIndex = isChosen ? 0 : -1;
+    if (isChosen) tab.scrollIntoView({ block: "nearest", inline: "center" });
   }
   for (const button of readers) {
     button.setAttribute("aria-pressed", String(button.dataset.reader === reader));
@@ -129,6 +130,7 @@ front.contentWindow?.addEventListener("keydown", onKey);
 front.addEventListener("load", () => front.contentWindow.addEventListener("keydown", onKey), {
   once: true,
 });
+document.getElementById(`tab-${wanted.view}`).scrollIntoView({ block: "nearest", inline: "center" });
 new ResizeObserver(fit).observe(stage);
 fit();
 listen();
