@@ -96,6 +96,7 @@ class _Builder:
         self.press = press
         self.zone = zone
         self.fingerprint = press_fingerprint(press, code=_code_fingerprint())
+        self.logos: dict[str, bytes] = {}
         self.sources: dict[str, Path] = {}
         self.rendered: list[str] = []
         self.waiting: list[str] = []
@@ -141,14 +142,14 @@ class _Builder:
         return (
             known is not None
             and known.fingerprint == fingerprint
-            and all(self.folder.holds(path) for path in self.folder.before.files_of(slug))
+            and all(self.folder.holds(path) for path in self.folder.files_of(slug))
         )
 
     def _keep(self, slug: str) -> None:
         known = self.folder.before.letters.get(slug)
         if known and self.folder.holds(f"{slug}/index.html"):
             self.folder.letters[slug] = known
-            for path in self.folder.before.files_of(slug):
+            for path in self.folder.files_of(slug):
                 self.folder.keep(path)
 
     def _publish(self, issue: Issue, source: Path, fingerprint: str) -> None:
@@ -174,8 +175,15 @@ class _Builder:
             if self.folder.holds(path):
                 self.folder.keep(path)
             else:
-                made[path] = _picture_bytes(picture, source)
+                made[path] = self._picture(picture, source)
         return made
+
+    def _picture(self, picture: Picture, source: Path) -> bytes:
+        if not Path(picture.source).is_absolute():
+            return _picture_bytes(picture, source)
+        if picture.name not in self.logos:  # the theme's logo, on every page: made once
+            self.logos[picture.name] = _picture_bytes(picture, source)
+        return self.logos[picture.name]
 
     def _calendars(self, issue: Issue, edition: Edition) -> dict[str, bytes]:
         settings = self.press.settings

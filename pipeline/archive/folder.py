@@ -24,6 +24,7 @@ class ArchiveFolder:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.before = read_manifest(self._read(NAME) or b"{}")
+        self._paths = self.before.files_by_letter()
         self.files: dict[str, str] = {}
         self.letters: dict[str, Remembered] = {}
         self.written: list[str] = []
@@ -43,6 +44,10 @@ class ArchiveFolder:
             files = {**self.before.files, **self.files}
             letters = {**self.before.letters, **self.letters}
             self._replace(NAME, write_manifest(Manifest(files=files, letters=letters)))
+
+    def files_of(self, slug: str) -> list[str]:
+        """Return the paths of the files that the last build wrote for a letter."""
+        return self._paths.get(slug, [])
 
     def holds(self, path: str) -> bool:
         """Say whether ``path`` is ours and still as we wrote it."""

@@ -32,9 +32,14 @@ class Manifest:
     files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     letters: Mapping[str, Remembered] = field(default_factory=lambda: MappingProxyType({}))
 
-    def files_of(self, slug: str) -> tuple[str, ...]:
-        """Return the paths of one letter's files."""
-        return tuple(path for path in self.files if path.startswith(f"{slug}/"))
+    def files_by_letter(self) -> dict[str, list[str]]:
+        """Return the paths of each letter's files by its slug."""
+        found: dict[str, list[str]] = {slug: [] for slug in self.letters}
+        for path in self.files:
+            slug, slash, _ = path.partition("/")
+            if slash and slug in found:
+                found[slug].append(path)
+        return found
 
 
 def write_manifest(manifest: Manifest) -> bytes:

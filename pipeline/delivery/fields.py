@@ -27,8 +27,12 @@ from pipeline.words import mark
 
 ONE_CLICK: Final = "List-Unsubscribe=One-Click"  # RFC 8058 §2
 
-BAD_NAME: Final = mark("the name “{value}” holds a line break or a NUL: write it on one line")
-BAD_SETTING: Final = mark("“{setting}” holds a line break or a NUL: write “{value}” on one line")
+BAD_NAME: Final = mark(
+    "the name “{value}” holds a line break or a null character: write it on one line"
+)
+BAD_SETTING: Final = mark(
+    "“{setting}” holds a line break or a null character: write “{value}” on one line"
+)
 
 _LIST_ID: Final = re.compile(r"(?:(?P<phrase>[^<>]*)<(?P<inner>[^<>]+)>|(?P<bare>[^<>\s]+))")
 _DOT_ATOM: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9-]+)+")
@@ -149,7 +153,9 @@ def _label(text: str) -> str:
 
 def _list_fields(settings: Settings) -> list[tuple[str, str]]:
     """Return the fields of RFC 2369 whose addresses are known: help, owner, archive."""
-    contact = clean(settings.organisation.contact, refusal=BAD_SETTING, setting="contact")
+    contact = clean(
+        settings.organisation.contact, refusal=BAD_SETTING, setting="organisation.contact"
+    )
     fields = []
     try:
         mailto = f"<mailto:{normalise_address(contact)}>"

@@ -39,9 +39,11 @@ from pipeline.render.edition import Edition, picture_cid
 from pipeline.settings import Sender, Settings
 from pipeline.words import mark
 
-BAD_SUBJECT: Final = mark("the subject “{value}” holds a line break or a NUL: write it on one line")
+BAD_SUBJECT: Final = mark(
+    "the subject “{value}” holds a line break or a null character: write it on one line"
+)
 BAD_VALUE: Final = mark(
-    "the value “{value}” holds a line break or a NUL: a merge value is one line"
+    "the value “{value}” holds a line break or a null character: a merge value is one line"
 )
 
 # What is counted for a value not known yet, in octets: a signed link, a long name.

@@ -13,16 +13,18 @@ _SENTENCES: Final = {
     403: mark("{url} refuses programs ({status}): ask its makers, or take another feed"),
     404: mark("{url} does not exist (any more) (404): look for its present address"),
     410: mark("{url} is gone for good (410): remove it, or look for its successor"),
-    429: mark("{url} wants to be asked less often (429): a later pull tries again"),
+    429: mark("{url} wants to be asked less often (429): try again later"),
 }
 
 
 def status_error(status: int, *, url: str, wait: float | None) -> FetchError:
     """Return the error for a status other than 200 and 304; ``wait`` is in seconds."""
     if status >= 500:
-        message = mark("{url} is out of order ({status}): the next pull tries again")
+        message = mark("{url} is out of order ({status}): try again later")
     else:
-        message = _SENTENCES.get(status, mark("{url} answers with status {status}, not a feed"))
+        message = _SENTENCES.get(
+            status, mark("{url} answers with status {status}: check the address")
+        )
     retryable = status >= 500 or status in (408, 425, 429)
     return FetchError(message, retryable=retryable, retry_after=wait, url=url, status=status)
 

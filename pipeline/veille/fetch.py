@@ -90,7 +90,7 @@ class Fetcher:
                 async with asyncio.timeout(self._settings.timeout):
                     return await self._follow(request)
             except TimeoutError:
-                message = mark("{url} was not here within {seconds} s: the next pull tries again")
+                message = mark("{url} was not here within {seconds} s: try again later")
                 seconds = f"{self._settings.timeout:g}"
                 raise FetchError(
                     message, retryable=True, url=request.url, seconds=seconds
@@ -155,15 +155,15 @@ class Fetcher:
                 body.add(chunk)
         except TooLarge:
             message = mark(
-                "{url} is larger than {limit} bytes: ask for a shorter feed, or raise"
+                "{url} is larger than {limit} bytes: leave it out, or raise"
                 " veille.max_bytes (infolettre.toml)"
             )
             raise FetchError(message, url=url, limit=limit) from None
         except zlib.error as error:
-            message = mark("{url} sends damaged data ({reason}): the next pull tries again")
-            raise FetchError(message, retryable=True, url=url, reason=error) from None
+            message = mark("{url} sends damaged data ({reason}): try again later")
+            raise FetchError(message, retryable=True, url=url, reason=str(error)) from None
         if not body.is_complete and body.data:
-            message = mark("{url} broke off in the middle: the next pull tries again")
+            message = mark("{url} broke off in the middle: try again later")
             raise FetchError(message, retryable=True, url=url)
         return bytes(body.data)
 
@@ -271,5 +271,5 @@ def _connection_error(error: aiohttp.ClientError, url: str) -> FetchError:
         message = mark("{url}: the server's certificate is not valid, so it is not fetched")
         return FetchError(message, retryable=True, url=url)
     reason = type(error).__name__.removeprefix("Client").removesuffix("Error")
-    message = mark("{url}: the connection failed ({reason}): the next pull tries again")
+    message = mark("{url}: the connection failed ({reason}): try again later")
     return FetchError(message, retryable=True, url=url, reason=reason)

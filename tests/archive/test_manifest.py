@@ -9,11 +9,11 @@ from tests.archive.letters import a_past_letter
 def test_a_manifest_reads_back_as_it_was_written() -> None:
     letter = a_past_letter()
     manifest = Manifest(
-        files={"index.html": "a", f"{letter.slug}/index.html": "b"},
+        files={"index.html": "a", f"{letter.slug}/index.html": "b", "images/logo.png": "d"},
         letters={letter.slug: Remembered(letter=letter, fingerprint="c")},
     )
     assert read_manifest(write_manifest(manifest)) == manifest
-    assert manifest.files_of(letter.slug) == (f"{letter.slug}/index.html",)
+    assert manifest.files_by_letter() == {letter.slug: [f"{letter.slug}/index.html"]}
 
 
 @pytest.mark.parametrize(

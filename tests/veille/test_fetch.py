@@ -3,62 +3,25 @@
 import asyncio
 import gzip
 import socket
-import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import pytest
-import trustme
 
-from pipeline.errors import FetchError
-from pipeline.settings import Veille
 from pipeline.veille.answers import MAX_WAIT, retry_after
 from pipeline.veille.fetch import (
     MAX_REDIRECTS,
     PER_HOST,
     Fetched,
     Request,
-    VettingResolver,
     open_fetcher,
 )
+from tests.veille.asking import bad, fetch, good, redirect
 from tests.veille.builders import on_loopback, rss, rss_item
-from tests.veille.server import Answer, Site, serving
+from tests.veille.server import Answer, Site
 
 FEED = rss(rss_item())
-
-
-def fetch(
-    *urls: str, tls: ssl.SSLContext | None = None, **settings: Any
-) -> list[Fetched | FetchError]:
-    """Fetch side by side; what was raised is returned."""
-
-    async def run() -> list[Fetched | FetchError]:
-        veille = settings.pop("veille", None) or on_loopback(**settings).veille
-        async with open_fetcher(veille, tls=tls) as fetcher:
-            tasks = [asyncio.create_task(fetcher.fetch(Request(url=url))) for url in urls]
-            found = await asyncio.gather(*tasks, return_exceptions=True)
-        assert all(isinstance(one, Fetched | FetchError) for one in found), found
-        return found  # type: ignore[return-value]
-
-    return asyncio.run(run())
-
-
-def good(url: str, **more: Any) -> Fetched:
-    (found,) = fetch(url, **more)
-    assert isinstance(found, Fetched), found
-    return found
-
-
-def bad(url: str, **more: Any) -> FetchError:
-    (found,) = fetch(url, **more)
-    assert isinstance(found, FetchError), found
-    return found
-
-
-def redirect(target: str, status: int = 302) -> Answer:
-    return Answer(status=status, headers={"Location": target})
 
 
 def test_an_answer_comes_with_what_the_next_request_needs(site: Site) -> None:
@@ -149,60 +112,6 @@ def test_a_redirect_loop_ends(site: Site) -> None:
 
     assert "redirects more than 5 times" in str(bad(site.url("/a")))
     assert len(site.requests) == MAX_REDIRECTS + 1
-
-
-@pytest.mark.parametrize(
-    "target",
-    [
-        "http://127.0.0.2:{port}/secret",
-        "http://[::1]:{port}/secret",
-        "http://[::ffff:127.0.0.2]:{port}/secret",
-        "http://0x7f000002:{port}/secret",
-        "http://2130706434:{port}/secret",
-        "http://169.254.169.254/latest/meta-data/",
-        "http://10.0.0.1/",
-        "http://ada:x@127.0.0.1:{port}/secret",
-        "file:///etc/passwd",
-        "javascript:alert(1)",
-        "",
-    ],
-)
-def test_a_redirect_inside_is_refused_before_any_connection(site: Site, target: str) -> None:
-    site.put("/secret", FEED)
-    site.answers["/f"] = redirect(target.format(port=site.port))
-
-    error = bad(site.url("/f"))
-
-    assert not error.retryable
-    assert site.paths() == ["/f"]
-
-
-@pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost", "127.1", "2130706433", "[::ffff:127.0.0.1]"]
-)
-def test_without_leave_nothing_on_loopback_is_fetched(site: Site, host: str) -> None:
-    error = bad(site.url("/f", host), veille=Veille())
-
-    assert "private or reserved" in str(error)
-    assert "veille.allow_private" in str(error)
-    assert site.requests == []
-
-
-def test_a_name_is_refused_when_one_of_its_addresses_leads_inside() -> None:
-    async def run() -> None:
-        await VettingResolver(()).resolve("localhost", 80)
-
-    with pytest.raises(FetchError, match="localhost leads to a private"):
-        asyncio.run(run())
-
-
-def test_a_proxy_of_the_environment_is_not_used(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9/")
-
-    assert good(site.put("/f", FEED)).body == FEED
 
 
 def test_a_body_that_is_too_large_is_refused_by_its_length(site: Site) -> None:
@@ -321,35 +230,6 @@ def test_waiting_for_a_slot_does_not_count_as_time(site: Site) -> None:
     found = fetch(*(site.url(f"/{number}") for number in range(6)), timeout=0.5, concurrency=1)
 
     assert [type(one) for one in found] == [Fetched] * 6
-
-
-@pytest.fixture
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def secure_site(authority: trustme.CA) -> Iterator[Site]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
-    with serving(context) as one:
-        yield one
-
-
-def test_over_tls_the_certificate_is_that_of_the_name(
-    authority: trustme.CA, secure_site: Site
-) -> None:
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
-    secure_site.put("/f", FEED)
-    leave = Veille(allow_private=("127.0.0.0/8", "::1"), timeout=5.0)
-
-    assert good(secure_site.url("/f", "localhost"), tls=trusting, veille=leave).body == FEED
-    wrong_name = bad(secure_site.url("/f"), tls=trusting, veille=leave)
-    unknown_authority = bad(secure_site.url("/f", "localhost"), veille=leave)
-
-    assert "certificate is not valid" in str(wrong_name)
-    assert "certificate is not valid" in str(unknown_authority)
 
 
 def test_retry_after_is_seconds_or_a_moment() -> None:

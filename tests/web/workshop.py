@@ -11,7 +11,6 @@ from pipeline.issues.folder import read_issue
 from pipeline.render.compose import Press
 from pipeline.render.edition import Edition
 from pipeline.render.letter import render_edition
-from pipeline.render.pictures import make_picture
 from pipeline.workspace import find_workspace
 
 BLOCKS = ("frame", "edito", "image", "veille")
@@ -121,4 +120,4 @@ class Room:
     def picture(self, name: str) -> bytes:
         assert self.edition is not None
         picture = next(one for one in self.edition.pictures if one.name == name)
-        return make_picture((self.folder / picture.source).read_bytes(), picture)
+        return (self.folder / picture.source).read_bytes()

@@ -15,7 +15,7 @@ from pipeline.web.preview.desk import PreviewDesk
 from pipeline.words import mark
 
 #: A save is over when nothing moved for one step; a longer burst is not waited for.
-STEP_MS: Final = 12
+STEP_MS: Final = 15
 DEBOUNCE_MS: Final = 60
 #: What editors leave beside a file for a moment: .issue.yaml.swp, issue.yaml~, 4913, #issue.yaml#
 _SCRATCH: Final = re.compile(r"\..*|.*~|.*\.(?:sw[a-z]|tmp|part)|#.*#|4913")
