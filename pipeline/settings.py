@@ -263,8 +263,10 @@ class _Reader:
             return self.build(hint, found, keys=keys)
         if get_origin(hint) is dict:
             inner = get_args(hint)[1]
-            table = found if isinstance(found, dict) else {}
-            return {key: self.build(inner, one, keys=(*keys, key)) for key, one in table.items()}
+            if not isinstance(found, dict):
+                self.fault(keys, mark("expected a table of settings, found {found}"), found=found)
+                found = {}
+            return {key: self.build(inner, one, keys=(*keys, key)) for key, one in found.items()}
         value = _convert(hint, found, from_text=keys in self.variables)
         if value is None:
             message = mark("“{name}” should be {expected}, found {found}")

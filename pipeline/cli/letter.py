@@ -12,7 +12,9 @@ from pipeline.words import mark
 from pipeline.workspace import ISSUE_FILE, find_workspace
 
 
-@click.command("validate", help=tell("Check that a letter is well written: every mistake at its line."))
+@click.command(
+    "validate", help=tell("Check that a letter is well written: every mistake at its line.")
+)
 @click.argument("issue")
 @click.option("--json", "as_json", is_flag=True, help=tell("Print a list for a script."))
 def validate_command(issue: str, as_json: bool) -> None:
@@ -91,7 +93,7 @@ def new_command(title: str, day: datetime.datetime | None) -> None:
     from pipeline.text.slugs import slugify
 
     workspace = find_workspace(Path.cwd())
-    date = day.date() if day else upcoming_friday(datetime.date.today())  # noqa: DTZ011
+    date = day.date() if day else upcoming_friday(datetime.date.today())
     folder = workspace.issues / f"{date.isoformat()}-{slugify(title) or 'lettre'}"
     if folder.exists():
         message = mark("{folder} exists already: choose another title or date")

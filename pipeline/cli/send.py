@@ -161,7 +161,9 @@ def _progress(count: int) -> Iterator[Callable[[Outcome, Recipient], None]]:
 _STATES = {
     State.DEFERRED: mark("{address}: not now ({code} {detail}); send again later"),
     State.FAILED: mark("{address}: refused ({code} {detail})"),
-    State.UNCERTAIN: mark("{address}: handed over, but no answer came ({detail}): it may have left"),
+    State.UNCERTAIN: mark(
+        "{address}: handed over, but no answer came ({detail}): it may have left"
+    ),
 }
 
 

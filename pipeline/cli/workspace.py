@@ -59,7 +59,7 @@ def init_command(folder: Path, name: str | None) -> None:
         message = mark("{folder} is a workspace already: its settings are in infolettre.toml")
         raise InputError(message, folder=folder)
     title = (name or folder.resolve().name or "Infolettre").replace('"', "”")
-    date = upcoming_friday(datetime.date.today())  # noqa: DTZ011
+    date = upcoming_friday(datetime.date.today())
     letter = draft_issue(
         number=1,
         title=tell("Our first letter"),

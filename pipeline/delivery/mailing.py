@@ -21,7 +21,7 @@ from pipeline.render.letter import render_edition
 from pipeline.settings import Settings
 from pipeline.words import mark
 
-SECRET: Final = "INFOLETTRE_SECRET"
+SECRET: Final = "INFOLETTRE_SECRET"  # noqa: S105 - the variable's name
 _OUTBOX_ONLY: Final = b"mail that stays in this machine's outbox"
 
 

@@ -33,8 +33,8 @@ PARTS = {
 def environment(library: Library, language: str) -> SandboxedEnvironment:
     """Return the environment for ``library`` in ``language``: its filters speak that language.
 
-    Filters: ``long_date short_date day_month weekday month clock language_name wrap columns``; function:
-    ``hours(start, end)``.
+    Filters: ``long_date short_date day_month weekday month clock language_name wrap columns``;
+    function: ``hours(start, end)``.
     """
     made = SandboxedEnvironment(
         loader=DictLoader(library.templates),

@@ -90,8 +90,18 @@ def _prepare(token: Token, language: str) -> None:
     if token.type in ("heading_open", "heading_close"):
         token.tag = f"h{max(3, int(token.tag[1:]))}"
     elif token.type == "inline" and token.children:
-        token.children = [_without_image(child) for child in token.children]
+        token.children = [_without_image(child) for child in _without_dead_links(token.children)]
         _typeset(token.children, language)
+
+
+def _without_dead_links(children: Sequence[Token]) -> Iterator[Token]:
+    """Leave out `[words]()`, which the parser takes for a link without asking `validateLink`."""
+    is_dead = False  # links do not nest, so that one flag is enough
+    for child in children:
+        if child.type == "link_open":
+            is_dead = not child.attrGet("href")
+        if not (is_dead and child.type in ("link_open", "link_close")):
+            yield child
 
 
 def _without_image(token: Token) -> Token:

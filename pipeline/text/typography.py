@@ -34,8 +34,8 @@ _ADDRESS = re.compile(
     {_KEPT}                                                    # the stand-in, if really written
     | (?<![^\W_])[A-Za-z][A-Za-z0-9+.\-]{{1,15}}+://{_IN_ADDRESS}*+    # https://…
     | (?<!\w)(?<!\w\.)(?:www\.|mailto:|tel:){_IN_ADDRESS}++
-    | (?<![\w+\-'@])(?<![\w+\-'@]\.)                           # redaction@exemple.fr
-      [\w+\-']++(?:\.[\w+\-']++)*+@
+    | (?<![\w+\-'’@])(?<![\w+\-'’@]\.)                         # redaction@exemple.fr
+      [\w+\-'’]++(?:\.[\w+\-'’]++)*+@
       [\w\-]++(?:\.[\w\-]++)*+
     | (?<![\w\-@])(?<![\w\-@]\.)(?:[\w\-]++\.(?=\w))++         # exemple.fr, and after it
       [A-Za-z]{{2,}}+(?!\w)                                    # its port, path and query

@@ -14,8 +14,13 @@ MESSAGES = [message for message in read_catalogue() if message.id]
 _FORBIDDEN = re.compile("[^\u202f\u00a0 »][;!?»](?![\\w/)])| [:;!?»]|« |[a-zéè]'[a-zéèhA-Z]")
 
 
+def sentences(said: object) -> tuple[str, ...]:
+    """Return the one sentence of a message, or its two forms."""
+    return tuple(map(str, said)) if isinstance(said, list | tuple) else (str(said or ""),)
+
+
 def name(message: Message) -> str:
-    return message.id if isinstance(message.id, str) else message.id[0]
+    return sentences(message.id)[0]
 
 
 def places(text: str) -> set[str]:
@@ -29,8 +34,7 @@ def test_the_catalogue_holds_exactly_the_sentences_of_the_house() -> None:
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: name(message)[:50])
 def test_each_sentence_is_in_french_with_the_same_places(message: Message) -> None:
-    said = message.string if isinstance(message.string, tuple) else (message.string,)
-    asked = message.id if isinstance(message.id, list | tuple) else (message.id,)
+    said, asked = sentences(message.string), sentences(message.id)
     assert all(said), "no translation"
     assert not message.fuzzy
     for text in said:
@@ -39,8 +43,7 @@ def test_each_sentence_is_in_french_with_the_same_places(message: Message) -> No
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: name(message)[:50])
 def test_each_french_sentence_is_typeset_as_french(message: Message) -> None:
-    said = message.string if isinstance(message.string, tuple) else (message.string,)
-    for text in said:
+    for text in sentences(message.string):
         prose = re.sub(r"`[^`]*`|\{[^}]*\}|https?://|[\w.-]+:\w+|'[{}\w ]+'", "x", text)
         assert not _FORBIDDEN.search(prose), _FORBIDDEN.search(prose)
 

@@ -5,6 +5,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
@@ -15,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 PO_FILE = ROOT / "pipeline/locale/fr/LC_MESSAGES/infolettre.po"
 MO_FILE = PO_FILE.with_suffix(".mo")
 
-_KEYWORDS: dict[str, tuple[int, ...] | None] = {
+_KEYWORDS: dict[str, Any] = {
     "mark": None,
     "tell": None,
     "mark_count": (1, 2),
@@ -34,7 +35,7 @@ _JINJA = {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false", "ne
 def extract() -> Catalog:
     """Return every sentence of the house, in a steady order."""
     found = Catalog(project="infolettre", charset="utf-8")
-    places = [
+    places: list[tuple[str, list[tuple[str, str]], dict[str, Any]]] = [
         ("pipeline", _PYTHON, _KEYWORDS),
         ("pipeline", _TEMPLATES, {"_": None}),
         ("blocks", _TEMPLATES, {"_": None}),

@@ -9,7 +9,7 @@ from pipeline.render.pictures import make_picture
 
 def an_image(kind: str, size: tuple[int, int], mode: str = "RGB", **options: object) -> bytes:
     out = io.BytesIO()
-    Image.new(mode, size, "red").save(out, kind, **options)  # type: ignore[arg-type]
+    Image.new(mode, size, "red").save(out, kind, **options)
     return out.getvalue()
 
 

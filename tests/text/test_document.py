@@ -91,11 +91,10 @@ def test_a_plain_scalar_means_what_yaml_1_2_says(text: str, value: object) -> No
 def test_no_bytes_whatever_end_in_anything_but_a_letter_error(data: bytes) -> None:
     try:
         document = parse_document(data, path="x")
-    except LetterError as error:
-        assert error.mistakes
-    else:
-        assert document.text.encode() == data
-        assert all(path in document.spans for path, _ in walk(document.values) if path)
+    except LetterError:
+        return
+    assert document.text.encode() == data
+    assert all(path in document.spans for path, _ in walk(document.values) if path)
 
 
 def test_the_nth_occurrence_of_a_text_is_found_in_its_value() -> None:
