@@ -63,6 +63,7 @@ class Room:
         self.blocks = root / "blocks"
         self.settings = root / "infolettre.toml"
         self.edition: Edition | None = None
+        self.looks = 0
         self._library: tuple[object, Library] | None = None
 
     @classmethod
@@ -97,6 +98,7 @@ class Room:
         return self.folder, self.blocks, self.settings
 
     def render(self) -> Edition:
+        self.looks += 1
         workspace = find_workspace(self.root)
         press = Press(library=self.library, settings=workspace.settings)
         issue = read_issue(self.folder, library=press.library, senders=workspace.settings.senders)
