@@ -285,7 +285,7 @@ _REASONS: Final = {
         "the “[” above is never closed, or a comma is missing"
     ),
     "did not find expected ',' or '}'": mark(
-        "the “{” above is never closed, or a comma is missing"
+        "the brace above is never closed, or a comma is missing"
     ),
 }
 _FORBIDDEN: Final = re.compile(

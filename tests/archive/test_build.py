@@ -192,6 +192,13 @@ def test_a_letter_that_was_never_good_is_not_in_the_archive(workshop: Workshop) 
     assert len(built.mistakes) == 1
 
 
+def test_a_letter_with_mistakes_whose_page_is_lost_is_not_listed(workshop: Workshop) -> None:
+    two_letters(workshop)
+    workshop.letter(FIRST, number=1, more="colour: red\n")
+    (workshop.out / FIRST / "index.html").unlink()
+    assert [one.slug for one in workshop.build().letters] == [SECOND]
+
+
 def test_an_image_that_cannot_be_made_is_a_mistake_of_its_letter(workshop: Workshop) -> None:
     folder = workshop.letter(FIRST)
     data = (folder / "cafe.png").read_bytes()
