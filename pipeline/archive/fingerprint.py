@@ -1,6 +1,6 @@
 """What a page is made from, as one number: equal numbers, equal pages, so none is made twice.
 
-Rendering a letter takes thirty times as long as this. What does not live here: reading the code,
+Reading a letter and numbering it costs a tenth of rendering it. What does not live here: reading the code,
 which is handed in as a number of its own.
 """
 

@@ -49,7 +49,6 @@ def send_command(
     workspace = find_workspace(Path.cwd())
     mailing = _mailing(workspace, issue, is_test=test_address is not None)
     name = provider_name or workspace.settings.delivery.provider
-    secret = secret_of(os.environ, provider=name)
     people = _People(people_file, test_address)
     count = people.count()
     mailing.letter_for(Recipient(id="", address=""))  # what cannot be rendered is told first
@@ -57,6 +56,7 @@ def send_command(
         name, settings=workspace.settings, root=workspace.root, environ=os.environ
     )
     try:
+        secret = secret_of(os.environ, provider=name)
         if dry_run:
             show(_ready(mailing, count, name))
             return

@@ -15,6 +15,8 @@ from pipeline.render.compose import Press
 from pipeline.settings import Delivery, Organisation, Render, Sender, Settings, Site
 from tests.builders import a_library
 
+FIRST: Final = "2026-11-13-un"
+SECOND: Final = "2026-11-20-deux"
 TODAY: Final = date(2026, 11, 24)
 SITE: Final = Site(
     name="Le Cercle & les cafés",
@@ -114,6 +116,13 @@ class Workshop:
             today=today,
             drafts=drafts,
         )
+
+
+def two_letters(workshop: Workshop) -> Built:
+    """Build an archive of the letters FIRST and SECOND."""
+    workshop.letter(FIRST, number=1, title="Un")
+    workshop.letter(SECOND, number=2, title="Deux")
+    return workshop.build()
 
 
 def files_in(folder: Path) -> dict[str, bytes]:

@@ -7,23 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.archive.build import Built
-from pipeline.errors import SettingsError, WorkspaceError
+from pipeline.errors import SettingsError
 from pipeline.settings import Render
-from tests.archive.letters import NO_SITE, RESERVED, SETTINGS, TODAY, Workshop, files_in
-
-FIRST, SECOND = "2026-11-13-un", "2026-11-20-deux"
+from tests.archive.letters import (
+    FIRST,
+    NO_SITE,
+    RESERVED,
+    SECOND,
+    SETTINGS,
+    TODAY,
+    Workshop,
+    files_in,
+    two_letters,
+)
 
 
 def stamps(folder: Path) -> dict[str, tuple[int, int]]:
     found = {file: file.stat() for file in folder.rglob("*") if file.is_file()}
     return {str(file): (one.st_ino, one.st_mtime_ns) for file, one in found.items()}
-
-
-def two_letters(workshop: Workshop) -> Built:
-    workshop.letter(FIRST, number=1, title="Un")
-    workshop.letter(SECOND, number=2, title="Deux")
-    return workshop.build()
 
 
 def test_a_build_writes_index_letters_feed_site_map_images_and_calendars(
@@ -88,84 +89,7 @@ def test_a_page_that_was_lost_or_spoilt_is_made_again(workshop: Workshop) -> Non
     assert files_in(workshop.out) == before
 
 
-def test_a_letter_that_is_gone_leaves_but_the_files_of_others_stay(workshop: Workshop) -> None:
-    two_letters(workshop)
-    for name in ("CNAME", f"{FIRST}/note.txt", ".well-known/x"):
-        (workshop.out / name).parent.mkdir(exist_ok=True)
-        (workshop.out / name).write_text("mine")
-    os.rename(workshop.root / "issues" / FIRST, workshop.root / "away")
-    built = workshop.build()
-    assert {path for path in files_in(workshop.out) if FIRST in path} == {f"{FIRST}/note.txt"}
-    assert {"CNAME", ".well-known/x"} <= files_in(workshop.out).keys()
-    assert f"{FIRST}/index.html" in built.removed
-    assert FIRST.encode() not in b"".join(files_in(workshop.out).values())
-
-
-def test_the_folder_of_a_letter_that_is_gone_goes_too(workshop: Workshop) -> None:
-    two_letters(workshop)
-    os.rename(workshop.root / "issues" / FIRST, workshop.root / "away")
-    workshop.build()
-    assert sorted(one.name for one in workshop.out.iterdir() if one.is_dir()) == [SECOND, "images"]
-
-
-def test_a_page_of_a_letter_that_is_gone_stays_where_a_person_changed_it(
-    workshop: Workshop,
-) -> None:
-    two_letters(workshop)
-    (workshop.out / FIRST / "index.html").write_text("by hand")
-    os.rename(workshop.root / "issues" / FIRST, workshop.root / "away")
-    built = workshop.build()
-    assert (workshop.out / FIRST / "index.html").read_text() == "by hand"
-    assert [str(workshop.out / FIRST / "index.html")] == [one.path for one in built.notices]
-
-
-def test_a_file_that_somebody_else_wrote_is_never_overwritten(workshop: Workshop) -> None:
-    workshop.letter(FIRST)
-    workshop.out.mkdir()
-    (workshop.out / "index.html").write_text("my home page")
-    with pytest.raises(WorkspaceError, match=r"index\.html.*--out"):
-        workshop.build()
-    assert (workshop.out / "index.html").read_text() == "my home page"
-
-
-def test_a_build_that_broke_off_knows_its_own_files_again(workshop: Workshop) -> None:
-    workshop.letter(FIRST, number=1, title="Un")
-    workshop.out.mkdir()
-    (workshop.out / "index.html").write_text("my home page")
-    with pytest.raises(WorkspaceError):
-        workshop.build()
-    (workshop.out / "index.html").unlink()
-    workshop.letter(FIRST, number=1, title="Un, corrigé")
-    workshop.build()
-    assert "Un, corrigé" in (workshop.out / FIRST / "index.html").read_text()
-
-
-def test_a_lost_manifest_costs_a_build_but_no_file(workshop: Workshop) -> None:
-    two_letters(workshop)
-    before = files_in(workshop.out)
-    (workshop.out / ".infolettre.json").unlink()
-    assert workshop.build().written == ()
-    assert files_in(workshop.out) == before
-
-
-def test_a_folder_that_cannot_be_written_is_named_with_what_to_do(workshop: Workshop) -> None:
-    workshop.letter(FIRST)
-    (workshop.root / "file").write_text("no folder")
-    out = workshop.root / "file" / "site"
-    with pytest.raises(WorkspaceError, match="--out") as raised:
-        workshop.build(out)
-    assert str(out) in str(raised.value)
-    assert "Not a directory" in str(raised.value)
-
-
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_the_right_to_write_is_named(workshop: Workshop) -> None:
-    workshop.letter(FIRST)
-    workshop.out.mkdir(mode=0o500)
-    with pytest.raises(WorkspaceError, match="Permission denied"):
-        workshop.build()
-
-
 def test_a_letter_with_mistakes_stops_no_other_and_keeps_its_last_good_page(
     workshop: Workshop,
 ) -> None:
@@ -302,9 +226,3 @@ def test_an_unknown_time_zone_is_a_mistake_of_the_settings(workshop: Workshop, n
     workshop.settings = replace(SETTINGS, site=replace(SETTINGS.site, timezone=name))
     with pytest.raises(SettingsError, match="Europe/Paris"):
         workshop.build()
-
-
-def test_no_half_written_file_is_left_behind(workshop: Workshop) -> None:
-    two_letters(workshop)
-    hidden = [path for path in files_in(workshop.out) if Path(path).name.startswith(".")]
-    assert hidden == [".infolettre.json"]

@@ -1,0 +1,201 @@
+"""The command as a person uses it: the whole way, and each mistake with its way out."""
+
+import email
+import email.policy
+import json
+import mailbox
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.workshop import NEWEST, copy_workspace, run
+
+EN = {"INFOLETTRE_LANGUAGE": "en"}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Return a workspace in which the demo was run, and what it said."""
+    folder = copy_workspace(tmp_path_factory.mktemp("demo") / "cercle")
+    done = run(folder, "demo")
+    assert (done.code, done.err) == (0, "")
+    return folder, done.out
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    return copy_workspace(tmp_path / "cercle", NEWEST)
+
+
+def test_the_demo_says_what_to_open_and_it_is_there(demo: tuple[Path, str]) -> None:
+    folder, said = demo
+    named = [line.strip() for line in said.splitlines() if line.startswith("  /")]
+    assert any(name.endswith("var/site/index.html") for name in named)
+    assert all(Path(name.split("  (")[0]).exists() for name in named)
+    assert folder.is_dir()
+
+
+def test_the_demo_sends_three_whole_messages(demo: tuple[Path, str]) -> None:
+    folder, _ = demo
+    box = mailbox.Maildir(folder / "var" / "outbox", create=False)
+    messages = [
+        email.message_from_bytes(bytes(box.get_bytes(key)), policy=email.policy.default)
+        for key in box.keys()  # noqa: SIM118 - a mailbox iterates over its messages
+    ]
+    assert len(messages) == 3
+    for message in messages:
+        text = message.get_body(("plain",))
+        html = message.get_body(("html",))
+        assert text is not None
+        assert html is not None
+        assert message["List-Unsubscribe"].startswith("<https://lettre.cercle-cafes.example/")
+        assert "mergeq" not in text.get_content() + html.get_content() + str(message["Subject"])
+    greetings = {message.get_body(("plain",)).get_content() for message in messages}  # type: ignore[union-attr]
+    assert any("Bonjour Maëlle, nous" in text for text in greetings)
+    assert any("Bonjour à toutes et tous, nous" in text for text in greetings)
+
+
+def test_the_demo_can_be_run_again_and_sends_nothing_twice(demo: tuple[Path, str]) -> None:
+    folder, _ = demo
+    assert run(folder, "demo").code == 0
+    assert len(list((folder / "var" / "outbox" / "new").iterdir())) == 3
+
+
+def test_a_letter_without_mistakes_is_told_so(demo: tuple[Path, str]) -> None:
+    done = run(demo[0], "validate", "lampe")
+    assert (done.code, done.err) == (0, "")
+    assert "aucune faute" in done.out
+
+
+def test_mistakes_come_with_place_line_and_way_out(workspace: Path) -> None:
+    file = workspace / "issues" / NEWEST / "issue.yaml"
+    text = file.read_text().replace("date: 2026-11-20", "date: 20/11/2026")
+    file.write_text(text.replace("block: sommaire", "block: somaire"))
+    done = run(workspace, "validate", NEWEST)
+    assert done.code == 1
+    assert (
+        f"issues/{NEWEST}/issue.yaml:5:7: «\u00a020/11/2026\u00a0» n’est pas une date" in done.err
+    )
+    assert "5 │ date: 20/11/2026" in done.err
+    assert "vouliez-vous dire\u00a0: sommaire" in done.err
+    assert "2 fautes à corriger" in done.out
+    told = json.loads(run(workspace, "validate", NEWEST, "--json", **EN).out)
+    assert [(one["line"], one["column"]) for one in told] == [(5, 7), (21, 12)]
+    assert set(told[0]) == {"path", "line", "column", "message"}
+
+
+def test_rendering_writes_mail_text_page_and_message(workspace: Path, tmp_path: Path) -> None:
+    done = run(workspace, "render", NEWEST, "--out", str(tmp_path / "out"))
+    assert (done.code, done.err) == (0, "")
+    names = {file.name for file in (tmp_path / "out").iterdir()}
+    assert names == {"email.html", "email.txt", "web.html", "message.eml", "images"}
+    assert "mergeq" not in (tmp_path / "out" / "email.html").read_text()
+    assert "cid:" not in (tmp_path / "out" / "email.html").read_text()
+
+
+def test_a_folder_that_cannot_be_written_is_told(workspace: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for command in (("render", NEWEST), ("archive", "build")):
+        done = run(workspace, *command, "--out", str(tmp_path / "file" / "out"), **EN)
+        assert done.code == 1
+        assert str(tmp_path / "file") in done.err
+        assert "Traceback" not in done.err
+
+
+def test_outside_a_workspace_the_way_to_make_one_is_told(tmp_path: Path) -> None:
+    done = run(tmp_path, "validate", "x", **EN)
+    assert done.code == 1
+    assert "infolettre init" in done.err
+
+
+def test_a_new_workspace_works_at_once(tmp_path: Path) -> None:
+    folder = tmp_path / "la-lettre"
+    assert run(tmp_path, "init", "la-lettre").code == 0
+    assert run(folder, "validate", "premiere").code == 0
+    assert run(folder, "new", "Deuxième lettre : l'été", "--date", "2027-06-25").code == 0
+    slug = "2027-06-25-deuxieme-lettre-l-ete"
+    assert "number: 2" in (folder / "issues" / slug / "issue.yaml").read_text()
+    assert run(folder, "validate", slug).code == 0
+    assert run(folder, "render", slug).code == 0
+    done = run(folder, "send", slug, "--test", "moi@exemple.example")
+    assert (done.code, done.err) == (0, "")
+    assert run(folder, "archive", "build", "--drafts").code == 0
+    assert run(folder, "init").code == 1
+
+
+def test_a_row_at_fault_is_named_and_the_rest_is_sent(workspace: Path, tmp_path: Path) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text(
+        "email,first_name\na@exemple.example,A\npas une adresse,B\nc@exemple.example,\n"
+    )
+    done = run(workspace, "send", NEWEST, "--to", str(people), **EN)
+    assert done.code == 1
+    assert f"{people}:3:1" in done.err
+    assert "2 messages handed over" in done.out
+    assert len(list((workspace / "var" / "outbox" / "new").iterdir())) == 2
+
+
+def test_a_dry_run_sends_nothing(workspace: Path) -> None:
+    done = run(workspace, "send", NEWEST, "--to", "issues/demo.csv", "--dry-run")
+    assert done.code == 0
+    assert "est prête pour 3 personnes" in done.out
+    assert not (workspace / "var" / "outbox" / "new").exists() or not list(
+        (workspace / "var" / "outbox" / "new").iterdir()
+    )
+
+
+@pytest.mark.parametrize(
+    ("provider", "environ", "variable"),
+    [
+        ("smtp", {}, "INFOLETTRE_SECRET"),
+        ("sendgrid", {"INFOLETTRE_SECRET": "x" * 32}, "INFOLETTRE_SENDGRID_API_KEY"),
+        ("smtp", {"INFOLETTRE_SECRET": "x" * 32, "INFOLETTRE_SMTP__USERNAME": "moi"},
+         "INFOLETTRE_SMTP_PASSWORD"),
+    ],
+)  # fmt: skip
+def test_a_missing_secret_is_named_by_its_variable(
+    workspace: Path, provider: str, environ: dict[str, str], variable: str
+) -> None:
+    done = run(
+        workspace, "send", NEWEST, "--test", "a@b.example", "--provider", provider, **environ, **EN
+    )
+    assert done.code == 1
+    assert variable in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("send", NEWEST), 2, "--test you@example.org"),
+        (("send", NEWEST, "--to", "nobody.csv"), 2, "nobody.csv"),
+        (("send", NEWEST, "--test", "a@b.example", "--provider", "pigeon"), 1, "pigeon"),
+        (("send", NEWEST, "--test", "not an address"), 1, "not an address"),
+        (("validate", "hiver"), 1, NEWEST),
+        (("blocks", "agnda"), 1, "agenda"),
+        (("letter",), 2, "letter"),
+        (("veille", "keep", "0000"), 1, "0000"),
+    ],
+)
+def test_a_slip_of_the_hand_is_told_with_the_way_out(
+    workspace: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    done = run(workspace, *arguments, **EN)
+    assert done.code == code
+    assert said in done.err
+    assert "Traceback" not in done.err
+
+
+def test_blocks_and_schema_can_be_asked_anywhere(tmp_path: Path) -> None:
+    listed = json.loads(run(tmp_path, "blocks", "--json").out)
+    assert len(listed) == 21
+    assert "recrutement" in run(tmp_path, "blocks").out
+    assert "positions" in run(tmp_path, "blocks", "recrutement").out
+    schema = json.loads(run(tmp_path, "schema").out)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_the_command_speaks_french_and_english(workspace: Path) -> None:
+    assert "Écrire une lettre par blocs" in run(workspace, "--help").out
+    assert "Write a letter from blocks" in run(workspace, "--help", **EN).out
+    assert "Il n’y a pas de commande" in run(workspace, "lettre").err
