@@ -3,9 +3,11 @@
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+from playwright.sync_api import Browser, sync_playwright
 
 #: What a test needs beyond Python, and the one line that installs it on Debian.
 COMPONENTS = {
@@ -55,3 +57,19 @@ def component(name: str) -> str:
 def chromium() -> str:
     """Return the path of Debian's Chromium."""
     return component("chromium")
+
+
+#: Without them Chromium looks for Google's hosts at each start.
+CHROMIUM_FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    " --disable-component-update --disable-sync"
+).split()
+
+
+@pytest.fixture(scope="module")  # a longer life would leave its event loop to other modules
+def browser(chromium: str) -> Iterator[Browser]:
+    """Return a headless Chromium; a test opens its own pages in it."""
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        yield found
+        found.close()

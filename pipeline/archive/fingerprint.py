@@ -1,7 +1,7 @@
 """What a page is made from, as one number: equal numbers, equal pages, so none is made twice.
 
-Reading a letter and numbering it costs a tenth of rendering it. What does not live here: reading the code,
-which is handed in as a number of its own.
+Numbering a letter costs a small part of what rendering it does. What does not live here: reading
+the code, which is handed in as a number of its own.
 """
 
 import hashlib

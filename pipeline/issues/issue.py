@@ -125,16 +125,15 @@ def _parts(blocks: list[dict[str, Any]], library: Library) -> Iterator[Part]:
     taken = Counter[str](one["id"] for one in blocks if one.get("id"))
     for position, values in enumerate(blocks):
         block = library[values["block"]]
-        anchor = values.get("id") or _free(
-            slugify(values.get("heading") or "") or block.name, taken
-        )
+        heading = values.get("heading") or ""
+        anchor = values.get("id") or _free(slugify(heading) if heading else block.name, taken)
         if values.get("hidden"):
             continue
         yield Part(
             block=block,
             position=position,
             id=anchor,
-            heading=values.get("heading") or "",
+            heading=heading,
             fields={name: values[name] for name in values if name in block.properties},
             only=frozenset(values.get("only") or ()),
             archive=bool(values.get("archive")),

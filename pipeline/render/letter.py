@@ -36,7 +36,7 @@ def render_edition(
         number=issue.number,
         date=issue.date,
         language=issue.language,
-        title=typeset(issue.title, language=issue.language),
+        title=typeset(protect(issue.title, setting.values), language=issue.language),
         sender=issue.sender,
         subject=setting.subject,
         preheader=setting.preheader,

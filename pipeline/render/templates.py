@@ -1,7 +1,7 @@
 """The Jinja environments of a library's templates: sandboxed, strict, escaped by default."""
 
 import gettext
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -33,8 +33,8 @@ PARTS = {
 def environment(library: Library, language: str) -> SandboxedEnvironment:
     """Return the environment for ``library`` in ``language``: its filters speak that language.
 
-    Filters: ``long_date short_date day_month weekday month clock language_name wrap columns``;
-    function: ``hours(start, end)``.
+    Filters: ``long_date short_date day_month weekday month clock language_name wrap columns`` and,
+    for events, ``chronological``; function: ``hours(start, end)``.
     """
     made = SandboxedEnvironment(
         loader=DictLoader(library.templates),
@@ -62,6 +62,7 @@ def environment(library: Library, language: str) -> SandboxedEnvironment:
         made.filters[name] = _spoken(say, language)
     made.filters["wrap"] = wrap
     made.filters["columns"] = lambda text: min(display_width(text), WIDTH)
+    made.filters["chronological"] = chronological
     made.globals["hours"] = lambda start, end: _hours(start, end, language)
     return made
 
@@ -73,6 +74,11 @@ def _spoken(say: Callable[..., str], language: str) -> Callable[[Any], str]:
         return "" if value is None else say(value, language)
 
     return said
+
+
+def chronological(events: Iterable[Any]) -> list[Any]:
+    """Return ``events`` by date, then by hour; one without an hour stands first in its day."""
+    return sorted(events, key=lambda event: (event.date, (event.time or "").rjust(5, "0")))
 
 
 def _hours(start: str | None, end: str | None, language: str) -> str:

@@ -21,8 +21,8 @@ from typing import Literal
 
 import nh3
 
-from pipeline.text.commonmark import LETTER, RENDERER, UNPRINTABLE, parse, runs
-from pipeline.text.prose import LinkList, label, one_line, stacked, tree
+from pipeline.text.commonmark import LETTER, RENDERER, parse, runs
+from pipeline.text.prose import LinkList, one_line, stacked, tree, words
 from pipeline.text.wrapping import WIDTH, wrap
 
 __all__ = ["Flavour", "LinkList", "plain", "to_html", "to_inline_html", "to_text", "wrap"]
@@ -34,7 +34,7 @@ _VOID = re.compile(r"<(br|hr)>")
 
 def to_html(source: str, *, language: str, flavour: Flavour = "email") -> str:
     """Render blocks of Markdown as HTML: `<br />` in mail, which MJML reads as XML."""
-    return _html(source, language, flavour, False)
+    return _html(source, language, flavour, one_line=False)
 
 
 def to_inline_html(source: str, *, language: str, flavour: Flavour = "email") -> str:
@@ -43,12 +43,12 @@ def to_inline_html(source: str, *, language: str, flavour: Flavour = "email") ->
     A single line knows no lists and no headings: « 1. La loi » keeps its number. Of several
     lines, the paragraphs are joined by a space.
     """
-    return _html(source.strip(), language, flavour, True)
+    return _html(source.strip(), language, flavour, one_line=True)
 
 
 def plain(source: str, *, language: str) -> str:
     """Reduce Markdown to one line of plain text, for preheaders, titles and alternatives."""
-    return one_line(" ".join(label(run) for run in runs(source.strip(), language)))
+    return one_line(" ".join(words(run) for run in runs(source.strip(), language)))
 
 
 def to_text(source: str, *, language: str, links: LinkList, width: int = WIDTH) -> str:
@@ -77,15 +77,15 @@ def _cleaner(link_rel: str | None) -> nh3.Cleaner:
 _CLEANERS = {"email": _cleaner(None), "web": _cleaner("noopener")}
 
 
-@lru_cache(maxsize=1024)
-def _html(source: str, language: str, flavour: Flavour, one_line: bool) -> str:
-    html = _CLEANERS[flavour].clean(_rendered(source, language, one_line))
-    html = UNPRINTABLE.sub("", html).replace("&nbsp;", "\u00a0").strip("\n")
+@lru_cache(maxsize=512)
+def _html(source: str, language: str, flavour: Flavour, *, one_line: bool) -> str:
+    html = _CLEANERS[flavour].clean(_rendered(source, language, one_line=one_line))
+    html = html.replace("&nbsp;", "\u00a0").strip("\n")
     return _VOID.sub(r"<\1 />", html) if flavour == "email" else html
 
 
-@lru_cache(maxsize=1024)
-def _rendered(source: str, language: str, one_line: bool) -> str:
+@lru_cache(maxsize=512)
+def _rendered(source: str, language: str, *, one_line: bool) -> str:
     if not one_line:
         return RENDERER.render(parse(source, language), LETTER.options, {})
     inline = (RENDERER.renderInline(run, LETTER.options, {}) for run in runs(source, language))

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from markdown_it.token import Token
 
-from pipeline.text.commonmark import LETTER, UNPRINTABLE, parse
+from pipeline.text.commonmark import LETTER, parse
 from pipeline.text.wrapping import display_width, wrap
 
 _NARROWEST = 20  # deep quotes and lists stop taking columns from their text here
@@ -54,7 +54,7 @@ class Node:
     children: list[Node] = field(default_factory=list)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def tree(source: str, language: str) -> Sequence[Node]:
     """Nest the blocks of a source."""
     root = Node(Token("root", "", 0))
@@ -70,7 +70,9 @@ def tree(source: str, language: str) -> Sequence[Node]:
     return root.children
 
 
-def stacked(nodes: Sequence[Node], links: LinkList, width: int, tight: bool = False) -> list[str]:
+def stacked(
+    nodes: Sequence[Node], links: LinkList, width: int, *, tight: bool = False
+) -> list[str]:
     """Set blocks one under the other, with an empty line between them unless they are tight."""
     lines: list[str] = []
     for node in nodes:
@@ -109,13 +111,12 @@ def _heading(node: Node, links: LinkList, width: int) -> list[str]:
 def _list(node: Node, links: LinkList, width: int) -> list[str]:
     lines: list[str] = []
     tight = _is_tight(node)
-    number = int(node.token.attrGet("start") or 1)
-    for item in node.children:
+    start = node.token.attrGet("start")
+    for number, item in enumerate(node.children, 1 if start is None else int(start)):
         mark = "- " if node.token.tag == "ul" else f"{number}. "
-        number += 1
         if lines and not tight:
             lines.append("")
-        inside = stacked(item.children, links, width - len(mark), tight) or [""]
+        inside = stacked(item.children, links, width - len(mark), tight=tight) or [""]
         lines += _indented(inside, mark, " " * len(mark))
     return lines
 
@@ -179,11 +180,11 @@ def _character_data(token: Token) -> str:
     return "\n" if token.type == "hardbreak" else token.content
 
 
-def label(children: Sequence[Token]) -> str:
+def words(children: Sequence[Token]) -> str:
     """Write a sentence without mark-up, its links as their words alone."""
     return "".join(_character_data(child) for child in children)
 
 
 def one_line(text: str) -> str:
     """Put a text on one line; its no-break spaces stay."""
-    return " ".join(_ANY_BLANKS.split(UNPRINTABLE.sub("", text))).strip(" ")
+    return " ".join(_ANY_BLANKS.split(text)).strip(" ")

@@ -4,6 +4,7 @@
 """
 
 import io
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,8 @@ def read_catalogue() -> Catalog:
 
 
 def compiled(catalogue: Catalog) -> bytes:
-    """Return the bytes of the ``.mo`` file of ``catalogue``."""
+    """Return the bytes of the ``.mo`` file of ``catalogue``: the same whenever it is made."""
+    catalogue.creation_date = catalogue.revision_date = datetime(2026, 1, 1, tzinfo=UTC)
     out = io.BytesIO()
     write_mo(out, catalogue)
     return out.getvalue()

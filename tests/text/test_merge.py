@@ -133,6 +133,11 @@ def test_a_literal_look_alike_comes_back_as_it_was_written(text: str) -> None:
     assert restore(protect(text, {}), lambda tag: "?") == text
 
 
+def test_a_lone_surrogate_survives_in_a_fallback() -> None:
+    tag = MergeTag("first_name", "\ud800")
+    assert decode(encode(tag)) == tag
+
+
 def test_a_token_written_out_by_an_editor_is_not_resolved() -> None:
     written = encode(MergeTag("email", ""))
     assert restore(protect(f"Voyez {written} !", {}), lambda tag: "secret") == f"Voyez {written} !"

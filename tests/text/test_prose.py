@@ -53,11 +53,15 @@ def test_a_deeper_heading_is_a_plain_line() -> None:
 
 
 def test_a_quotation_is_marked_on_each_line() -> None:
-    assert letter("> un deux\n>\n> trois", width=7) == "> un\n> deux\n>\n> trois"
+    assert letter("> " + "mot " * 6 + "\n>\n> fin", width=22) == (
+        "> mot mot mot mot mot\n> mot\n>\n> fin"
+    )
 
 
 def test_a_list_hangs_below_its_mark() -> None:
-    assert letter("* un deux\n* trois", width=6) == "- un\n  deux\n- trois"
+    assert letter("* " + "mot " * 6 + "\n* fin", width=22) == (
+        "- mot mot mot mot mot\n  mot\n- fin"
+    )
 
 
 def test_a_loose_list_stays_loose() -> None:
@@ -65,7 +69,13 @@ def test_a_loose_list_stays_loose() -> None:
 
 
 def test_a_numbered_list_counts_from_its_first_number() -> None:
-    assert letter("9. neuf\n1. dix mots", width=8) == "9. neuf\n10. dix\n    mots"
+    assert letter("9. neuf\n1. " + "mot " * 6, width=24) == (
+        "9. neuf\n10. mot mot mot mot mot\n    mot"
+    )
+
+
+def test_a_list_may_count_from_zero() -> None:
+    assert letter("0. zéro\n1. un") == "0. zéro\n1. un"
 
 
 def test_a_list_in_a_list_is_indented() -> None:
@@ -148,8 +158,8 @@ def test_a_link_to_a_tag_is_numbered_by_its_token() -> None:
 
 def test_a_token_takes_as_many_columns_as_its_fallback() -> None:
     source = protect("Bonjour {{first_name|à tous}} ensemble", {})
-    assert letter(source, width=23).split("\n")[0].count(" ") == 1
-    assert "\n" not in letter(source, width=24)
+    assert letter(source, width=22).split("\n")[0].count(" ") == 1
+    assert "\n" not in letter(source, width=23)
 
 
 def test_an_empty_source_is_nothing() -> None:
