@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -77,10 +77,19 @@ def make_app(
             Route("/events", events),
             Route("/letter/images/{name}", picture),
             Route("/letter/{view}", letter),
-            Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
+            Mount("/static", _Static(directory=Path(__file__).parent / "static")),
         ],
         middleware=[Middleware(Guard, bound_to=bound_to)],
     )
+
+
+class _Static(StaticFiles):
+    """Style and script; kept for a while, for a frame that is swapped should not ask again."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "private, max-age=300"
+        return response
 
 
 async def _stream(
