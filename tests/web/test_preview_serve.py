@@ -1,5 +1,6 @@
 """Starting and stopping: the address, a taken port, Ctrl-C."""
 
+import asyncio
 import signal
 import socket
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, WorldError
 from pipeline.web.preview.serve import PreviewServer
 from tests.web.workshop import Room
 
@@ -37,6 +38,21 @@ def test_a_taken_port_says_what_to_do(room: Room) -> None:
 def test_an_address_that_is_not_this_machines_says_so(room: Room) -> None:
     with pytest.raises(InputError, match="--host"):
         PreviewServer(room, language="en", host="192.0.2.1", port=0)
+
+
+class Unwatchable(Room):
+    @property
+    def watched(self) -> tuple[Path, ...]:
+        raise WorldError("the system watches no more files")
+
+
+def test_a_preview_that_cannot_follow_its_files_ends_and_says_why(room: Room) -> None:
+    server = PreviewServer(Unwatchable(room.root), language="en", host="127.0.0.1", port=0)
+    said: list[str] = []
+
+    with pytest.raises(WorldError, match="watches no more"):
+        asyncio.run(server.run(said.append))
+    assert said == []
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])

@@ -68,6 +68,8 @@ class PreviewServer:
         following.add_done_callback(end)  # without its watcher the page would only seem alive
         try:
             await ready.wait()
+            if following.done():
+                return
             self._server.on_started = lambda: on_ready(self.address)
             await self._server.serve(sockets=[self._socket])
         finally:
