@@ -36,7 +36,7 @@ def pull_command() -> None:
     report = desk.pull_watchlists(workspace, now=_now(), on_feed=said)
     show(
         tell(
-            "{feeds} feeds, {new} new entries, {failed} feeds that could not be had.",
+            "Feeds: {feeds} · new entries: {new} · out of reach: {failed}",
             feeds=len(report.outcomes),
             new=report.new,
             failed=len(report.failed),

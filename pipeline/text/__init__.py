@@ -5,7 +5,8 @@ nothing of the rest of the house. An error is a plain `ValueError` of the module
 
 - `merge`: the fixed list of `{{name|fallback}}` tags, and the tokens that carry them through
   Markdown, typography and HTML;
-- `markdown`: CommonMark to HTML, to one line, and to plain text that reads like a letter;
+- `markdown`: CommonMark to HTML, to one line, and to plain text that reads like a letter; behind
+  that door, `commonmark` parses, `prose` writes the plain text and `wrapping` fills its lines;
 - `typography`: French (and a little English) spacing on plain text;
 - `dates`: dates and hours as people say them;
 - `slugs`: names for addresses and anchors.

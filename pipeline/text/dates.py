@@ -81,7 +81,7 @@ def _day_number(day: date, language: str) -> str:
 
 
 def _names(day: date, pattern: str, language: str) -> str:
-    # Babel costs 40 ms to import: a command that shows no date should not pay for it.
+    # Babel costs 30 ms for its first date: a command that shows none should not pay for it.
     from babel.dates import format_date
 
     return format_date(day, pattern, locale="fr" if _is_french(language) else "en_GB")

@@ -163,6 +163,11 @@ def test_typography_touches_no_address() -> None:
     )
 
 
+def test_a_title_put_in_by_a_tag_is_typeset_like_the_rest() -> None:
+    source = protect("Lire « {{title}} »", {"title": "Des cafés partout !"}, markdown=True)
+    assert mail(source) == "<p>Lire «\u00a0Des cafés partout\u202f!\u00a0»</p>"
+
+
 def test_english_has_no_french_spaces() -> None:
     assert to_html("Really ?", language="en") == "<p>Really ?</p>"
 
