@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from pipeline.blocks.block import FLAVOURS, FRAME, Library
 from pipeline.errors import BlockError, Mistake
 from pipeline.issues.issue import Image, Issue, Part
 from pipeline.render.events import events_of
+from pipeline.render.memo import Memo, Rendered
 from pipeline.render.present import Depiction, Scene, present_fields
 from pipeline.render.templates import block_template, parts_of
 from pipeline.settings import Settings
@@ -27,6 +28,7 @@ class Press:
     library: Library
     settings: Settings
     logo: Image | None = None
+    memo: Memo = field(default_factory=Memo, compare=False, repr=False)
 
     def page_address(self, slug: str) -> str:
         """Return where the letter is on the web, or nothing where there is no site."""
@@ -40,7 +42,7 @@ def compose(
     """Return the letter in the scene's flavour: MJML, text or a web page."""
     parts = tuple(parts)
     common = _common(issue, parts, press, scene)
-    bodies = [_render_part(part, press, scene, common) for part in parts]
+    bodies = [_part(part, press, scene, common) for part in parts]
     body: Any = "\n\n\n".join(bodies) if scene.flavour == "text" else Markup("\n".join(bodies))  # noqa: S704
     around = common | {
         "body": body,
@@ -69,6 +71,8 @@ def _common(issue: Issue, parts: tuple[Part, ...], press: Press, scene: Scene) -
             slug=issue.slug,
         ),
         "headings": headings,
+        "headings_key": tuple((one.id, one.text, one.icon) for one in headings),
+        "inputs": _inputs(issue, scene),
         "site": settings.site,
         "organisation": settings.organisation,
         "theme": settings.theme,
@@ -78,6 +82,15 @@ def _common(issue: Issue, parts: tuple[Part, ...], press: Press, scene: Scene) -
         "note": lambda url: f"[{scene.links.add(url)}]",
         "preferences_url": scene.address("{{preferences_url}}"),
     }
+
+
+def _inputs(issue: Issue, scene: Scene) -> tuple[object, ...]:
+    """Return what every block may depend on, besides its own fields and the press."""
+    return (
+        (issue.slug, issue.number, issue.title, issue.subtitle, issue.date, issue.language),
+        tuple(scene.values.items()),
+        tuple((image.path, image.digest) for image in issue.images.values()),
+    )
 
 
 def page_css(press: Press) -> str:
@@ -93,6 +106,31 @@ def page_css(press: Press) -> str:
         f"@media (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
         + press.library.templates[f"{FRAME}/web.css"]
     )
+
+
+def _part(part: Part, press: Press, scene: Scene, common: Mapping[str, Any]) -> str:
+    """Return one block, from memory where nothing that it depends on has changed."""
+    key = (
+        scene.flavour,
+        (part.block.name, part.id, part.heading, repr(part.fields)),
+        common["inputs"],
+        common["headings_key"] if _names_headings(part, press, scene) else (),
+        tuple(scene.links),
+    )
+    if (kept := press.memo.get(key)) is None:
+        inner = replace(scene, pictures={})
+        known = len(scene.links)
+        text = _render_part(part, press, inner, common)
+        kept = Rendered(text=text, pictures=inner.pictures, links=tuple(scene.links)[known:])
+        press.memo.keep(key, kept)
+    for url in kept.links:
+        scene.links.add(url)
+    scene.pictures.update(kept.pictures)
+    return kept.text
+
+
+def _names_headings(part: Part, press: Press, scene: Scene) -> bool:
+    return "headings" in press.library.templates[f"{part.block.name}/{FLAVOURS[scene.flavour]}"]
 
 
 def _render_part(part: Part, press: Press, scene: Scene, common: Mapping[str, Any]) -> str:

@@ -16,7 +16,6 @@ from pipeline.text.merge import protect, restore
 from pipeline.text.typography import typeset
 
 _BLANK_LINES: Final = re.compile(r"\n{4,}")
-_TRAILING: Final = re.compile(r"[ \t]+$", re.MULTILINE)
 
 
 def render_edition(
@@ -128,4 +127,6 @@ def _picture_address(flavour: Flavour, slug: str, press: Press) -> Callable[[str
 
 
 def _tidy(text: str) -> str:
-    return _BLANK_LINES.sub("\n\n\n", _TRAILING.sub("", text)).strip("\n") + "\n"
+    """Return ``text`` without spaces at the ends of lines, two blank lines in a row at most."""
+    lines = "\n".join(line.rstrip() for line in text.split("\n"))
+    return _BLANK_LINES.sub("\n\n\n", lines).strip("\n") + "\n"

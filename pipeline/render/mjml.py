@@ -16,13 +16,10 @@ MAX_DEPTH: Final = 60
 _TAG: Final = re.compile(r"<(/?)([A-Za-z][\w:-]*)((?:[^<>\"']|\"[^\"]*\"|'[^']*')*?)(/?)>")
 _ATTRIBUTE: Final = re.compile(r"=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _UNSAFE: Final = re.compile(r"[^\x20-\x7e]|\\|['\"`<>]")
-_PADDING: Final = re.compile(r'padding="(\d+)px \d+px (\d+)px"')
-_SECTION_END: Final = "</mj-column></mj-section>"
-#: What ``parts.section`` writes: a section with one plain column.
+_SECTION_END: Final = "</mj-column>\n</mj-section>"
+#: How a section of ``parts.section`` begins, behind its tag's name.
 _PLAIN_SECTION: Final = re.compile(
-    r'<mj-section (mj-class="\w+" padding="\d+px \d+px \d+px")>\s*<mj-column>'
-    r"((?:(?!<mj-column|<mj-section).)*?)</mj-column>\s*</mj-section>",
-    re.DOTALL,
+    r'(?P<look>mj-class="\w+" padding="(?P<top>\d+)px \d+px (?P<bottom>\d+)px")>\s*<mj-column>'
 )
 _VOID: Final = frozenset("br hr img meta link input wbr col".split())
 
@@ -47,18 +44,24 @@ def join_sections(mjml: str) -> str:
     Two blocks on the same ground look the same as one section with a gap, and each section that
     is saved takes 1.2 kB of tables and of Outlook's comments with it.
     """
-    pieces = _PLAIN_SECTION.split(mjml)  # text, look, inside, text, look, inside, …, text
-    joined, look = pieces[0], ""
-    for between, now, inside in zip(pieces[3::3], pieces[1::3], pieces[2::3], strict=True):
-        if now == look:
-            top, bottom = _PADDING.findall(now)[0]
-            gap = f'<mj-spacer height="{int(top) + int(bottom)}px" />'
-            joined = joined.removesuffix(_SECTION_END) + gap + inside + _SECTION_END
+    first, *sections = mjml.split("<mj-section ")
+    joined, look = [first], ""
+    for section in sections:
+        found = _PLAIN_SECTION.match(section)
+        if found and found["look"] == look:
+            gap = f'<mj-spacer height="{int(found["top"]) + int(found["bottom"])}px" />'
+            joined[-1] = joined[-1].rstrip().removesuffix(_SECTION_END) + gap
+            joined.append(section[found.end() :])
         else:
-            joined += f"<mj-section {now}><mj-column>{inside}{_SECTION_END}"
-        look = now if not between.strip() else ""
-        joined += between.strip("\n")
-    return joined
+            joined += ["<mj-section ", section]
+        is_plain = found is not None and section.count("<mj-column") == 1
+        look = found["look"] if found and is_plain and _ends_there(section) else ""
+    return "".join(joined)
+
+
+def _ends_there(section: str) -> bool:
+    """Say whether nothing stands behind the section, up to the next one."""
+    return section.rstrip().endswith(_SECTION_END)
 
 
 def prepare(mjml: str) -> str:

@@ -3,6 +3,7 @@
 import gettext
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any
 
 from jinja2 import DictLoader, StrictUndefined, Template
@@ -29,6 +30,15 @@ PARTS = {
 }
 
 
+class _Environment(SandboxedEnvironment):
+    """The sandbox, with a short way to the plain values that ``present`` hands in."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if type(obj) is SimpleNamespace and attribute in obj.__dict__:
+            return obj.__dict__[attribute]
+        return super().getattr(obj, attribute)
+
+
 @lru_cache(maxsize=8)
 def environment(library: Library, language: str) -> SandboxedEnvironment:
     """Return the environment for ``library`` in ``language``: its filters speak that language.
@@ -36,7 +46,7 @@ def environment(library: Library, language: str) -> SandboxedEnvironment:
     Filters: ``long_date short_date day_month weekday month clock language_name wrap columns`` and,
     for events, ``chronological``; function: ``hours(start, end)``.
     """
-    made = SandboxedEnvironment(
+    made = _Environment(
         loader=DictLoader(library.templates),
         undefined=StrictUndefined,
         autoescape=lambda name: bool(name) and not str(name).endswith(".txt"),

@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 NBSP = "\u00a0"  # as wide as a space
 NNBSP = "\u202f"  # narrow: the « espace fine insécable » of French printers
@@ -139,6 +140,7 @@ _GROUPED = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)  # headings, names and labels come back in each flavour
 def typeset(text: str, *, language: str) -> str:
     r"""Set a plain text as a printer of its language would.
 

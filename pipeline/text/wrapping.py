@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 from pipeline.text.merge import TOKEN, NotAToken, decode
 
@@ -20,6 +21,7 @@ _ORDINARY_SPACES = re.compile(r"[ \t]+")
 _ALL_SINGLE = re.compile("[ -~\u00a0-\u00ac\u00ae-\u02ff\u0370-\u0482\u2010-\u2027\u202f\u20ac]*")
 
 
+@lru_cache(maxsize=4096)  # a paragraph that did not change is not filled again
 def wrap(text: str, *, width: int = WIDTH, first: str = "", rest: str = "") -> str:
     """Break a text into lines of at most `width` columns, prefixes included.
 

@@ -20,7 +20,7 @@ from dataclasses import MISSING, fields
 from functools import lru_cache, partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Final, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -49,6 +49,7 @@ _SECTION: Final = re.compile(
 )
 
 Json = Mapping[str, Any]
+Scheme = Literal["light", "dark"]
 
 
 # --- French typography of a page --------------------------------------------------------------
@@ -581,10 +582,8 @@ def save_picture(png: bytes, file: Path, *, source: str, limit: int) -> None:
     for colours in (256, 128, 64, 32, 16):
         out = BytesIO()
         with Image.open(BytesIO(png)) as picture:
-            method = Image.Quantize.FASTOCTREE if picture.mode == "RGBA" else None
-            picture.quantize(colours, method=method, dither=Image.Dither.NONE).save(
-                out, "PNG", optimize=True, pnginfo=info
-            )
+            few = picture.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+            few.save(out, "PNG", optimize=True, pnginfo=info)
         if out.tell() <= limit:
             break
     else:
@@ -664,14 +663,14 @@ def write_mail(folder: Path, workspace: Workspace) -> Path:
 
 
 _SHEET: Final = """
-body { margin: 0; display: flex; gap: 34px; padding: 14px 20px 34px; align-items: flex-end; }
-figure { margin: 0; overflow: hidden; box-sizing: content-box; background: #2b2f38;
-  border: 1px solid #8a8f9a; box-shadow: 0 8px 18px rgb(0 0 0 / 28%); }
+body { margin: 0; display: flex; gap: 44px; padding: 40px 48px; align-items: center;
+  background: #24474c; }
+figure { margin: 0; overflow: hidden; background: #191d24; box-shadow: 0 6px 20px #12272b; }
 img { display: block; }
 .desk { border-radius: 12px; } .desk img { width: 640px; }
 .bar { display: flex; gap: 7px; padding: 11px 14px; }
 .bar i { width: 11px; height: 11px; border-radius: 50%; background: #767c88; }
-.phone { border-radius: 34px; padding: 10px; } .phone img { width: 320px; border-radius: 25px; }
+.phone { border-radius: 36px; padding: 10px; } .phone img { width: 330px; border-radius: 27px; }
 """
 
 
@@ -679,26 +678,32 @@ def shoot_letter(browser: Browser, workspace: Workspace) -> bytes:
     """Return the newest letter as three readers see it: a desk, a phone, a phone at night."""
     mail = write_mail(workspace.find_issue(NEWEST), workspace).as_uri()
 
-    def seen(width: int, height: int, *, dark: bool = False, down: int = 0) -> str:
+    def seen(width: int, height: int, *, scheme: Scheme = "light", at: str = "body") -> str:
+        """Photograph the mail, scrolled to the element ``at``."""
         page = browser.new_page(
             viewport={"width": width, "height": height},
-            color_scheme="dark" if dark else "light",
+            color_scheme=scheme,
             device_scale_factor=1.5,
         )
         page.goto(mail)
-        page.evaluate(f"window.scrollTo(0, {down})")
-        png = page.screenshot()
+        down = page.locator(at).first.evaluate("one => one.getBoundingClientRect().top - 26")
+        page.evaluate("down => window.scrollTo(0, down)", down)
+        png = base64.b64encode(page.screenshot()).decode()
         page.close()
-        return f'<img src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+        return f'<img src="data:image/png;base64,{png}">'
 
-    figures = (
-        f'<figure class="desk"><div class="bar"><i></i><i></i><i></i></div>{seen(640, 860)}</figure>'
-        f'<figure class="phone">{seen(360, 760)}</figure>'
-        f'<figure class="phone">{seen(360, 760, dark=True)}</figure>'
+    desk, article, night = (
+        seen(640, 880),
+        seen(360, 770, at="#veillee"),
+        seen(360, 770, at="#ou-veille-t-on-cette-semaine", scheme="dark"),
     )
-    page = browser.new_page(viewport={"width": 1470, "height": 960}, device_scale_factor=1)
-    page.set_content(f"<style>{_SHEET}</style>{figures}")
-    png = page.screenshot(omit_background=True, full_page=True)
+    figures = (
+        f'<figure class="desk"><div class="bar"><i></i><i></i><i></i></div>{desk}</figure>'
+        f'<figure class="phone">{article}</figure><figure class="phone">{night}</figure>'
+    )
+    page = browser.new_page(viewport={"width": 1524, "height": 900}, device_scale_factor=1)
+    page.set_content(f"<!doctype html><style>{_SHEET}</style>{figures}")
+    png = page.screenshot(full_page=True)
     page.close()
     return png
 
