@@ -38,8 +38,8 @@ class Bench:
     def render(self) -> Edition:
         """Return the letter as its files are now. Raises MistakesError and its kin."""
         self.workspace = find_workspace(self.root)
-        issue = open_issue(self.workspace, self.folder, self.press())
-        self.edition = render_edition(issue, self.press())
+        press = self.press()
+        self.edition = render_edition(open_issue(self.workspace, self.folder, press), press)
         return self.edition
 
     def press(self) -> Press:

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,7 +39,7 @@ from pipeline.text.typography import typeset_run
 from pipeline.workspace import Workspace, find_workspace
 from tests.builders import a_library
 from tests.conftest import CHROMIUM_FLAGS
-from tests.journeys.workshop import NEWEST, copy_workspace, run
+from tests.journeys.workshop import COMMAND, NEWEST, copy_workspace, run
 
 ROOT: Final = Path(__file__).parents[2]
 DOCS: Final = ROOT / "docs"
@@ -257,7 +258,8 @@ MEANINGS: Final = {
     "theme.font_body": "Les polices du texte, de la préférée à la plus commune.",
     "theme.font_heading": "Les polices des titres et des boutons.",
     "theme.logo": "Le fichier du logo, depuis le dossier qui contient `infolettre.toml`.",
-    "theme.logo_alt": "Ce que dit le logo à qui ne le voit pas.",
+    "theme.logo_alt": "Ce que montre le logo. Le nom de la lettre est écrit à côté, et suffit à qui ne le"
+    " voit pas.",
     "theme.logo_width": "Sa largeur, en pixels.",
     "theme.radius": "L’arrondi des coins, en pixels.",
     "theme.light.background": "Le fond derrière la lettre.",
@@ -273,8 +275,8 @@ MEANINGS: Final = {
     " dans le courriel, qui pèse plus lourd.",
     "delivery.provider": "Par où partent les lettres : `outbox` (un dossier de cette machine, rien"
     " ne part), `smtp` ou `sendgrid`.",
-    "delivery.list_id": "Le nom stable de la liste, que lisent les messageries. Vide : tiré de"
-    " l’adresse d’expédition.",
+    "delivery.list_id": "Le nom stable de la liste, que lisent les messageries. Vide : tiré du nom"
+    " de la lettre et du domaine de l’expéditeur.",
     "delivery.batch": "Combien de destinataires à la fois.",
     "outbox.path": "Le dossier où les lettres sont écrites quand rien ne part.",
     "smtp.host": "Le serveur d’envoi.",
@@ -400,7 +402,7 @@ def print_commands() -> None:
 
     group = cli._group()
     with click.Context(group, info_name="infolettre") as context:
-        print(json.dumps(group.to_info_dict(context)["commands"], default=str))
+        print(json.dumps(group.to_info_dict(context)["commands"], default=lambda _: None))
 
 
 def each_command() -> Iterator[tuple[str, Json]]:
@@ -423,11 +425,11 @@ def _command_section(name: str, facts: Json) -> str:
         if one["param_type_name"] == "argument":
             word = one["name"].upper() + ("…" if one["nargs"] == -1 else "")
             arguments.append(word if one["required"] else f"[{word}]")
-        elif one["name"] != "help":
+        elif "--help" not in one["opts"]:
             default = one["default"]
-            said = one["help"] or ""
-            if not one["is_flag"] and isinstance(default, int):
-                said += f" Par défaut : {default}."
+            said = (one["help"] or "").replace("<", "&lt;")
+            if not one["is_flag"] and isinstance(default, str | int):
+                said += f" Par défaut : `{default}`."
             value = "" if one["is_flag"] else " …"
             rows.append((f"`{one['opts'][0]}{value}`", said))
     usage = " ".join(["infolettre", name, *arguments])
@@ -537,6 +539,7 @@ def write_texts() -> None:
 
 _SOURCE: Final = "source"  # of a picture: the number of what it shows
 LETTER_LIMIT: Final = 300_000
+PAGE_LIMIT: Final = 150_000
 BLOCK_LIMIT: Final = 60_000
 
 
@@ -557,6 +560,12 @@ def letter_source() -> str:
     """Return the number of what the README's picture shows: a letter, the settings, the frame."""
     letter = sorted((ROOT / "issues" / NEWEST).iterdir())
     return _number([*letter, *sorted((ROOT / "blocks").glob("*/*.mjml"))])
+
+
+def _sources(*folders: str) -> list[Path]:
+    """Return the files below ``folders`` that a picture of a page shows."""
+    found = [file for folder in folders for file in sorted((ROOT / folder).rglob("*"))]
+    return [one for one in found if one.suffix in (".html", ".css", ".js", ".svg", ".yaml", ".png")]
 
 
 def _number(files: list[Path]) -> str:
@@ -605,6 +614,13 @@ def write_pictures(browser: Browser) -> None:
         if picture_source(file) != source:
             png = shoot_letter(browser, workspace)
             save_picture(png, file, source=source, limit=LETTER_LIMIT)
+        for name, shoot, files in (
+            ("apercu", shoot_preview, _sources("pipeline/web/preview")),
+            ("archive", shoot_archive, _sources("pipeline/archive/templates", "issues")),
+        ):
+            file, source = IMAGES / f"{name}.png", _number(files)
+            if picture_source(file) != source:
+                save_picture(shoot(browser, workspace), file, source=source, limit=PAGE_LIMIT)
     for file in (IMAGES / "blocs").glob("*.png"):
         if file.stem not in a_library():
             file.unlink()
@@ -704,6 +720,40 @@ def shoot_letter(browser: Browser, workspace: Workspace) -> bytes:
     page = browser.new_page(viewport={"width": 1524, "height": 900}, device_scale_factor=1)
     page.set_content(f"<!doctype html><style>{_SHEET}</style>{figures}")
     png = page.screenshot(full_page=True)
+    page.close()
+    return png
+
+
+def shoot_preview(browser: Browser, workspace: Workspace) -> bytes:
+    """Return the page of ``infolettre preview`` as an editor has it beside the text."""
+    with subprocess.Popen(
+        [COMMAND, "preview", NEWEST, "--port", "0"],
+        cwd=workspace.root,
+        env={**os.environ, "INFOLETTRE_LANGUAGE": "fr", "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            address = next(word for word in said.split() if word.startswith("http"))
+            page = browser.new_page(viewport={"width": 1100, "height": 860})
+            page.goto(address)
+            page.frame_locator("iframe.front").get_by_text("Bonjour").first.wait_for()
+            png = page.screenshot()
+            page.close()
+        finally:
+            process.send_signal(signal.SIGINT)
+    return png
+
+
+def shoot_archive(browser: Browser, workspace: Workspace) -> bytes:
+    """Return the first page of the archive."""
+    done = run(workspace.root, "archive", "build", "--drafts")
+    assert done.code == 0, done.err
+    page = browser.new_page(viewport={"width": 900, "height": 760})
+    page.goto((workspace.var / "site" / "index.html").as_uri())
+    png = page.screenshot()
     page.close()
     return png
 

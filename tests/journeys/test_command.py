@@ -64,7 +64,7 @@ def test_the_demo_can_be_run_again_and_sends_nothing_twice(demo: tuple[Path, str
 def test_a_letter_without_mistakes_is_told_so(demo: tuple[Path, str]) -> None:
     done = run(demo[0], "validate", "lampe")
     assert (done.code, done.err) == (0, "")
-    assert "aucune faute" in done.out
+    assert "aucune erreur" in done.out
 
 
 def test_mistakes_come_with_place_line_and_way_out(workspace: Path) -> None:
@@ -78,7 +78,7 @@ def test_mistakes_come_with_place_line_and_way_out(workspace: Path) -> None:
     )
     assert "5 │ date: 20/11/2026" in done.err
     assert "vouliez-vous dire\u00a0: sommaire" in done.err
-    assert "2 fautes à corriger" in done.out
+    assert "2 erreurs à corriger" in done.out
     told = json.loads(run(workspace, "validate", NEWEST, "--json", **EN).out)
     assert [(one["line"], one["column"]) for one in told] == [(5, 7), (21, 12)]
     assert set(told[0]) == {"path", "line", "column", "message"}
