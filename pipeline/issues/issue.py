@@ -17,6 +17,7 @@ from pipeline.blocks.block import Block, Library
 from pipeline.blocks.schema import COMMON, LETTER, REQUIRED, block_schema, texts_of
 from pipeline.errors import LetterError, Mistake
 from pipeline.issues.places import explain
+from pipeline.text.commonmark import dead_links
 from pipeline.text.document import Document, Path, Span
 from pipeline.text.merge import MERGE_TAGS, find_tags
 from pipeline.text.slugs import slugify
@@ -291,8 +292,21 @@ class _Checker:
             )
         elif kind == "image":
             yield from self.image(at, text)
+        elif kind.startswith("markdown"):
+            yield from self.links(at, text)
         if message:
             yield self.document.mistake(at, message, found=_short(said))
+
+    def links(self, at: Path, text: str) -> Iterator[Mistake]:
+        seen: Counter[str] = Counter()
+        for target in dead_links(text):
+            written = f"]({target})" if f"]({target})" in text else f"]({target}"
+            span = self.document.span_of_text(at, written, seen[written])
+            seen[written] += 1
+            message = mark(
+                "the link “{found}” leads nowhere: write it in full, beginning with https://"
+            )
+            yield self.document.mistake_at(span, message, found=_short(target))
 
     def image(self, at: Path, name: str) -> Iterator[Mistake]:
         found = self.images.get(name)

@@ -16,7 +16,7 @@ from markdown_it.common.normalize_url import normalizeLink
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
-from pipeline.text.merge import is_url_token
+from pipeline.text.merge import MERGE_TAGS, find_tags, is_url_token
 from pipeline.text.typography import typeset_run
 
 # What may begin something inline in CommonMark. The parser's own list also stops at `:` `-` `%`
@@ -140,3 +140,27 @@ def _ascii_host(match: re.Match[str]) -> str:
     import idna  # its tables are 300 KB, and few letters link to such a host
 
     return match[1] + idna.encode(match[2], uts46=True).decode("ascii")
+
+
+_LINK_TARGET = re.compile(r"(?<!\\)\]\(\s*<?((?:[^()<>\s]|\([^()\s]*\))*)>?[^()\n]*\)")
+_CODE_SPAN = re.compile(r"(`+)(?:(?!\1)[^`]|(?!\1)`+)*?\1(?!`)|^(?: {4}|\t).*$", re.MULTILINE)
+
+
+def dead_links(source: str) -> list[str]:
+    """List the targets of `[words](target)` that lead nowhere from a mail, as they are written.
+
+    The parser leaves such a link standing as text, which its author can only have meant otherwise.
+    The source is as the editor typed it, merge tags and all.
+    """
+    if "](" not in source:
+        return []
+    found = _LINK_TARGET.findall(_CODE_SPAN.sub("", source))
+    return [target for target in found if not _leads_somewhere(target)]
+
+
+def _leads_somewhere(target: str) -> bool:
+    tags = find_tags(target)
+    if tags and tags[0].start == 0:
+        name = MERGE_TAGS.get(tags[0].name)
+        return name is None or name.is_url  # an unknown name is told as such
+    return LETTER.validateLink(LETTER.normalizeLink(target))

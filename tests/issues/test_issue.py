@@ -148,3 +148,18 @@ def test_segments_that_matter_are_those_of_the_blocks() -> None:
     assert issue.segments == {"benevoles", "presse"}
     assert issue.parts[0].is_shown_to(frozenset({"presse"}))
     assert not issue.parts[0].is_shown_to(frozenset())
+
+
+def test_a_markdown_link_that_leads_nowhere_is_told_at_its_place() -> None:
+    text = HEAD + (
+        "blocks:\n- block: texte\n  body: |\n"
+        "    [a](https://a.example) [b](www.b.example) `[c](x)` [d]({{online_url}})\n"
+        "    [e](javascript:alert(1)) [f]() [g](#ancre) [h]({{first_name}})\n"
+    )
+    told = [one.partition(": the link")[0::2] for one in mistakes_of(text)]
+    assert [(place, said.split("”")[0]) for place, said in told] == [
+        ("issue.yaml:8:30", " “www.b.example"),
+        ("issue.yaml:9:7", " “javascript:alert(1)"),
+        ("issue.yaml:9:32", " “"),
+        ("issue.yaml:9:50", " “{{first_name}}"),
+    ]

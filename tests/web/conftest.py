@@ -7,15 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 
 from pipeline.web.preview.serve import PreviewServer
 from tests.web.workshop import Room
-
-CHROMIUM_FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync"
-).split()
 
 
 @pytest.fixture
@@ -47,11 +41,3 @@ def serving(room: Room, *, port: int = 0) -> Iterator[str]:
 def address(room: Room) -> Iterator[str]:
     with serving(room) as found:
         yield found
-
-
-@pytest.fixture(scope="module")  # its loop would be in the way of another module's
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
-        yield found
-        found.close()
