@@ -141,14 +141,16 @@ def compile_letter(
 ) -> Letter:
     """Compile an edition once, for ``fill`` to run once per recipient.
 
-    ``pictures`` (name → bytes) are attached for the ``cid:`` addresses of the HTML; empty when
-    images are linked. ``campaign`` is what Message-IDs are made of; the slug by default. Raises
-    InputError where the subject or a setting cannot stand in a header.
+    Of ``pictures`` (name → bytes) those are attached that a ``cid:`` address of the HTML names:
+    the web page has others. Empty when images are linked. ``campaign`` is what Message-IDs are
+    made of; the slug by default. Raises InputError where the subject or a setting cannot stand
+    in a header.
     """
     frame = fields.frame_letter(sender, settings, letter=edition.slug)
     subject = split_subject(clean(edition.subject, refusal=BAD_SUBJECT))
     text, html = split_text(edition.text), split_html(edition.html)
-    segments, html_octets = _mime(text, html, pictures=pictures, boundary=edition.digest[:24])
+    shown = {name: data for name, data in pictures.items() if picture_cid(name) in edition.html}
+    segments, html_octets = _mime(text, html, pictures=shown, boundary=edition.digest[:24])
     wire, slots = _layout(segments)
     return Letter(
         campaign=campaign or edition.slug,
@@ -157,7 +159,7 @@ def compile_letter(
         subject=tuple(subject),
         text=tuple(text),
         html=tuple(html),
-        pictures=pictures,
+        pictures=shown,
         html_octets=html_octets,
         _before=_subject(subject[0]) if isinstance(subject[0], str) else "",
         _after=_after(frame),

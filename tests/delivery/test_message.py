@@ -284,6 +284,13 @@ def test_the_size_of_the_html_is_counted_as_it_travels_with_room_for_the_values(
     assert len(html_part) <= letter.html_octets <= len(html_part) + 500
 
 
+def test_a_picture_of_the_web_page_alone_is_not_attached() -> None:
+    html = '<p><img src="cid:a1.png@infolettre" alt=""></p>'
+    letter = a_letter(an_edition(html=html), pictures={"a1.png": PNG, "web.png": PNG})
+    assert list(letter.pictures) == ["a1.png"]
+    assert b"web.png" not in letter.fill(a_recipient(), date=NOW)
+
+
 def test_embedded_pictures_stand_beside_the_html_under_their_cid() -> None:
     html = HTML.replace("✦", '<img src="cid:a1.png@infolettre" alt="">')
     letter = a_letter(an_edition(html=html), pictures={"a1.png": PNG})
