@@ -12,7 +12,7 @@ from pipeline.issues.folder import read_image, read_issue
 from pipeline.issues.issue import Issue
 from pipeline.render.compose import Press
 from pipeline.render.edition import Edition, Picture
-from pipeline.render.pictures import make_picture
+from pipeline.render.pictures import RECIPE, make_picture
 from pipeline.workspace import Workspace
 
 
@@ -53,7 +53,7 @@ def make_pictures(edition: Edition, folder: Path, workspace: Workspace) -> dict[
 
     A picture is made once: its name is that of its content.
     """
-    cache = workspace.var / "cache" / "pictures"
+    cache = workspace.var / "cache" / f"pictures-{RECIPE}"
     return {picture.name: _picture(folder, picture, cache) for picture in edition.pictures}
 
 

@@ -52,3 +52,14 @@ def test_the_same_source_gives_the_same_bytes() -> None:
     source = an_image("JPEG", (300, 200))
     first, second = (make_picture(source, a_picture("a.jpg", 100)) for _ in range(2))
     assert first == second
+
+
+def test_a_drawing_with_a_palette_keeps_one() -> None:
+    drawing = Image.linear_gradient("L").resize((400, 400)).convert("P")
+    out = io.BytesIO()
+    drawing.save(out, "PNG")
+    made = make_picture(out.getvalue(), a_picture("a.png", 200))
+    with Image.open(io.BytesIO(made)) as picture:
+        assert picture.mode == "P"
+        assert picture.size == (200, 200)
+    assert len(made) < len(out.getvalue())
