@@ -11,12 +11,12 @@ from pipeline.cli.speech import show, show_mistakes, tell, tell_count
 from pipeline.workspace import Workspace, find_workspace
 
 
-@click.group("archive", help=tell("The web archive: every past letter as a static site."))
+@click.group("archive", help=tell("Publish the past letters. A static site, for any web server."))
 def archive_command() -> None:
     pass
 
 
-@archive_command.command("build", help=tell("Write the archive: index, letters, feed, images."))
+@archive_command.command("build", help=tell("Write the archive. Index, letters, feed and images."))
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),

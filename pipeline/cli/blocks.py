@@ -1,7 +1,9 @@
 """``blocks`` and ``schema``: what letters can be made of."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,7 +26,7 @@ def _library() -> Library:
     return open_library(workspace)
 
 
-@click.command("blocks", help=tell("List the blocks, or show one: its fields and an example."))
+@click.command("blocks", help=tell("List the blocks, or show one. With its fields and an example."))
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help=tell("Print a list for a script."))
 def blocks_command(name: str | None, as_json: bool) -> None:
@@ -55,17 +57,25 @@ def _show_all(library: Library, *, as_json: bool) -> None:
 def _show_one(block: Block) -> None:
     show(f"{block.icon}  {block.label[language()]} — {block.description[language()]}")
     show()
-    for name, field in block.properties.items():
-        told = field if language() == "fr" else field.get("x-en", field)
-        needed = "*" if name in block.schema.get("required", ()) else " "
-        kind = field.get("format") or str(field["type"])
-        show(f" {needed} {name:<14} {kind:<14} {told['title']}")
+    _show_fields(block.schema)
     show()
     show(f"  - block: {block.name}")
     for line in indented(block.example_text):
         show(line)
 
 
-@click.command("schema", help=tell("Print the JSON Schema of a letter, for your YAML editor."))
+def _show_fields(schema: Mapping[str, Any], indent: str = "") -> None:
+    """Print a line for each field, those of a list's items below it; * marks what is needed."""
+    for name, field in schema.get("properties", {}).items():
+        told = field if language() == "fr" else field.get("x-en", field)
+        needed = "*" if name in schema.get("required", ()) else " "
+        kind = field.get("format") or str(field["type"])
+        show(f" {needed} {indent + name:<16} {kind:<14} {told['title']}")
+        _show_fields(field.get("items", {}), indent + "  ")
+
+
+@click.command(
+    "schema", help=tell("Print a letter's JSON Schema. For completion in a YAML editor.")
+)
 def schema_command() -> None:
     show(json.dumps(letter_schema(_library()), ensure_ascii=False, indent=2))

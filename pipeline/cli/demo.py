@@ -13,7 +13,12 @@ from pipeline.workspace import find_workspace
 _PEOPLE = "issues/demo.csv"
 
 
-@click.command("demo", help=tell("Validate, render, send and archive the newest letter, offline."))
+@click.command(
+    "demo",
+    help=tell(
+        "Walk the whole way, offline. The newest letter is checked, rendered, sent and archived."
+    ),
+)
 @click.pass_context
 def demo_command(ctx: click.Context) -> None:
     from pipeline.cli.letter import render_command

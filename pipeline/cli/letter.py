@@ -12,9 +12,7 @@ from pipeline.words import mark
 from pipeline.workspace import ISSUE_FILE, find_workspace
 
 
-@click.command(
-    "validate", help=tell("Check that a letter is well written: every mistake at its line.")
-)
+@click.command("validate", help=tell("Check a letter. Every mistake is told at its line."))
 @click.argument("issue")
 @click.option("--json", "as_json", is_flag=True, help=tell("Print a list for a script."))
 def validate_command(issue: str, as_json: bool) -> None:
@@ -53,7 +51,12 @@ def validate_command(issue: str, as_json: bool) -> None:
         )
 
 
-@click.command("render", help=tell("Write the e-mail, the plain text and the web page as files."))
+@click.command(
+    "render",
+    help=tell(
+        "Render a letter into files. The e-mail, the plain text, the web page and their images."
+    ),
+)
 @click.argument("issue")
 @click.option(
     "--out",
@@ -80,7 +83,7 @@ def render_command(issue: str, out: Path | None) -> None:
     show(tell("Edition {digest}", digest=edition.digest[:12]))
 
 
-@click.command("new", help=tell("Start the next letter: a folder with an issue.yaml to fill in."))
+@click.command("new", help=tell("Start the next letter. A folder, with an issue.yaml to fill in."))
 @click.argument("title")
 @click.option(
     "--date",

@@ -72,7 +72,10 @@ def _signature(places: tuple[Path, ...]) -> Iterator[tuple[str, int, int]]:
                 yield str(file), facts.st_mtime_ns, facts.st_size
 
 
-@click.command("preview", help=tell("See the letter as you write: a page that follows your edits."))
+@click.command(
+    "preview",
+    help=tell("See the letter as you write. A page in your browser follows what you save."),
+)
 @click.argument("issue", required=False)
 @click.option("--port", default=8600, show_default=True, help=tell("Port on this machine."))
 @click.option("--host", default="127.0.0.1", show_default=True, help=tell("Address to serve on."))

@@ -22,7 +22,7 @@ from pipeline.words import mark
 from pipeline.workspace import Workspace, find_workspace
 
 
-@click.command("send", help=tell("Send a letter: to everybody in a CSV file, or to you as a test."))
+@click.command("send", help=tell("Send a letter. To everybody in a CSV file, or to you as a test."))
 @click.argument("issue")
 @click.option(
     "--to",

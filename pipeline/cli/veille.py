@@ -12,7 +12,12 @@ from pipeline.veille.pull import FeedOutcome
 from pipeline.workspace import find_workspace
 
 
-@click.group("veille", help=tell("The watchlists: pull the feeds, keep what goes into the letter."))
+@click.group(
+    "veille",
+    help=tell(
+        "Pull the feeds, keep entries. The watchlists, and what of them goes into the letter."
+    ),
+)
 def veille_command() -> None:
     pass
 

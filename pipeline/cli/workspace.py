@@ -49,7 +49,7 @@ _WATCHLISTS: Final = """\
 """
 
 
-@click.command("init", help=tell("Make a workspace here, or in a new folder: it works offline."))
+@click.command("init", help=tell("Make a workspace. Here, or in a new folder; it works offline."))
 @click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--name", help=tell("The newsletter's name; by default the folder's."))
 def init_command(folder: Path, name: str | None) -> None:

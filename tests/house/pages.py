@@ -258,8 +258,8 @@ MEANINGS: Final = {
     "theme.font_body": "Les polices du texte, de la préférée à la plus commune.",
     "theme.font_heading": "Les polices des titres et des boutons.",
     "theme.logo": "Le fichier du logo, depuis le dossier qui contient `infolettre.toml`.",
-    "theme.logo_alt": "Ce que montre le logo. Le nom de la lettre est écrit à côté, et suffit à qui ne le"
-    " voit pas.",
+    "theme.logo_alt": "Ce que montre le logo. Le nom de la lettre est écrit à côté, et suffit à"
+    " qui ne le voit pas.",
     "theme.logo_width": "Sa largeur, en pixels.",
     "theme.radius": "L’arrondi des coins, en pixels.",
     "theme.light.background": "Le fond derrière la lettre.",
@@ -330,7 +330,7 @@ def _settings_of(kind: type[Any], prefix: str) -> Iterator[str]:
     if section == "theme":
         plain_rows = [_setting_row(name, _shown(default)) for name, default in plain]
         yield _settings_section(section, plain_rows)
-        yield _palettes(dict((name, default) for _, name, default in inner))
+        yield _palettes({name: one for _, name, one in inner if isinstance(one, Palette)})
         return
     yield _settings_section(section, [_setting_row(name, _shown(one)) for name, one in plain])
     for deeper, name, _ in inner:
@@ -504,7 +504,7 @@ SECTIONS: Final[Mapping[str, Callable[[], str]]] = {
     "balises": merge_tags,
     "reglages": settings_tables,
     "commandes": commands_reference,
-    **{f"faute {name}": partial(lambda one: slips()[one], name) for name in SLIPS},
+    **{f"erreur {name}": partial(lambda one: slips()[one], name) for name in SLIPS},
 }
 
 
