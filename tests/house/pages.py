@@ -559,7 +559,8 @@ def block_source(block: Block) -> str:
 def letter_source() -> str:
     """Return the number of what the README's picture shows: a letter, the settings, the frame."""
     letter = sorted((ROOT / "issues" / NEWEST).iterdir())
-    return _number([*letter, *sorted((ROOT / "blocks").glob("*/*.mjml"))])
+    settings = ROOT / "infolettre.toml"
+    return _number([settings, *letter, *sorted((ROOT / "blocks").glob("*/*.mjml"))])
 
 
 def _sources(*folders: str) -> list[Path]:
@@ -737,7 +738,7 @@ def shoot_preview(browser: Browser, workspace: Workspace) -> bytes:
             assert process.stdout is not None
             said = process.stdout.readline()
             address = next(word for word in said.split() if word.startswith("http"))
-            page = browser.new_page(viewport={"width": 1100, "height": 860})
+            page = browser.new_page(viewport={"width": 1240, "height": 820})
             page.goto(address)
             page.frame_locator("iframe.front").get_by_text("Bonjour").first.wait_for()
             png = page.screenshot()

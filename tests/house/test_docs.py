@@ -256,9 +256,9 @@ def run_shell(command: str, folder: Path) -> tuple[int, str]:
 
 
 def plain(output: str) -> str:
-    """Return an output without empty lines, spaces at ends of lines, and no-break ones."""
-    lines = output.replace("\u00a0", " ").replace("\u202f", " ").splitlines()
-    return "".join(f"{line.rstrip()}\n" for line in lines if line.strip())
+    """Return an output without empty lines, and with single, ordinary spaces."""
+    lines = (" ".join(line.split()) for line in output.splitlines())
+    return "".join(f"{line}\n" for line in lines if line)
 
 
 def says(shown: str) -> re.Pattern[str]:
@@ -363,7 +363,7 @@ def test_the_block_of_add_a_block_makes_a_letter(workspace: Path) -> None:
         said = (workspace / "recette" / name).read_text()
         assert "quatre œufs" in said, name
         assert "9\u00a0personnes" in said or "9 personnes" in said, name
-        assert "mj-" not in said, name
+        assert "<mj-" not in said, name
 
 
 _SENDMAIL = """\
