@@ -98,7 +98,6 @@ class Theme:
     font_body: str = "Georgia, Times New Roman, serif"
     font_heading: str = "Avenir Next, Segoe UI, Arial, sans-serif"
     logo: str = ""
-    logo_alt: str = ""
     logo_width: int = 56
     radius: int = 10
     light: Palette = LIGHT

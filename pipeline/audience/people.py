@@ -5,6 +5,7 @@ stored of a person, are elsewhere.
 """
 
 import csv
+import io
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -183,6 +184,16 @@ class _Table:
         return Mistake(
             path=self.path, line=line, column=column, message=error.message, facts=error.facts
         )
+
+
+def people_lines(people: Iterable[Person]) -> Iterator[str]:
+    """Yield the lines of a CSV file that :func:`read_people` reads back, its heading first."""
+    yield "email,first_name,last_name,segments\r\n"
+    for person in people:
+        row = io.StringIO()
+        cells = (person.address, person.first_name, person.last_name)
+        csv.writer(row).writerow([*cells, " ".join(sorted(person.segments))])
+        yield row.getvalue()
 
 
 def _plain(heading: str) -> str:

@@ -7,7 +7,7 @@ import click
 
 from pipeline.archive.build import Built, build_archive
 from pipeline.cli.open import open_issue, open_press
-from pipeline.cli.speech import show, show_mistakes, tell, tell_count
+from pipeline.cli.speech import show, show_mistakes, shown, tell, tell_count
 from pipeline.workspace import Workspace, find_workspace
 
 
@@ -43,7 +43,7 @@ def build_archive_here(workspace: Workspace, *, out: Path, drafts: bool) -> Buil
     )
     count = len(built.letters)
     show(tell_count("✓ {count} letter in {folder}", "✓ {count} letters in {folder}", count,
-                    folder=out))  # fmt: skip
+                    folder=shown(out)))  # fmt: skip
     if built.waiting:
         waiting = ", ".join(built.waiting)
         show(tell("Not published yet, for its date is to come: {letters}", letters=waiting))

@@ -7,7 +7,7 @@ import click
 from pipeline.cli.archive import build_archive_here
 from pipeline.cli.letter import validate_command
 from pipeline.cli.send import send_command
-from pipeline.cli.speech import show, tell
+from pipeline.cli.speech import show, shown, tell
 from pipeline.workspace import find_workspace
 
 _PEOPLE = "issues/demo.csv"
@@ -42,6 +42,10 @@ def demo_command(ctx: click.Context) -> None:
     build_archive_here(workspace, out=workspace.var / "site", drafts=True)
     show()
     show(tell("Open in a browser:"))
-    show(f"  {workspace.var / 'render' / slug / 'email.html'}")
-    show(f"  {workspace.var / 'site' / 'index.html'}")
-    show(tell("The three mails are files in {folder}", folder=workspace.var / "outbox" / "new"))
+    show(f"  {shown(workspace.var / 'render' / slug / 'email.html')}")
+    show(f"  {shown(workspace.var / 'site' / 'index.html')}")
+    show(
+        tell(
+            "The three mails are files in {folder}", folder=shown(workspace.var / "outbox" / "new")
+        )
+    )

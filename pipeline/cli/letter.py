@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.open import make_pictures, open_issue, open_library, open_press
-from pipeline.cli.speech import language, show, show_json, show_mistakes, tell, tell_count
+from pipeline.cli.speech import language, show, show_json, show_mistakes, shown, tell, tell_count
 from pipeline.errors import InputError, MistakesError, WorkspaceError
 from pipeline.words import mark
 from pipeline.workspace import ISSUE_FILE, find_workspace
@@ -42,11 +42,12 @@ def validate_command(issue: str, as_json: bool) -> None:
         show_json([])
     else:
         show(
-            tell(
+            tell_count(
+                "✓ No. {number}, “{title}”: {count} block, no mistake.",
                 "✓ No. {number}, “{title}”: {count} blocks, no mistake.",
+                len(found.parts),
                 number=found.number,
                 title=found.title,
-                count=len(found.parts),
             )
         )
 
@@ -79,7 +80,7 @@ def render_command(issue: str, out: Path | None) -> None:
         settings=workspace.settings,
     )
     for file, octets in files:
-        show(f"  {file}  ({octets / 1000:.1f} kB)")
+        show(f"  {shown(file)}  ({octets / 1000:.1f} kB)")
     show(tell("Edition {digest}", digest=edition.digest[:12]))
 
 
@@ -95,6 +96,8 @@ def new_command(title: str, day: datetime.datetime | None) -> None:
     from pipeline.issues.draft import draft_issue, next_number, upcoming_friday
     from pipeline.text.slugs import slugify
 
+    if not title.strip():
+        raise InputError(mark('a letter needs a title: infolettre new "My title"'))
     workspace = find_workspace(Path.cwd())
     date = day.date() if day else upcoming_friday(datetime.date.today())
     folder = workspace.issues / f"{date.isoformat()}-{slugify(title) or 'lettre'}"
@@ -116,7 +119,7 @@ def new_command(title: str, day: datetime.datetime | None) -> None:
     except OSError as error:
         message = mark("{folder} cannot be written ({reason}): give yourself the right to write")
         raise WorkspaceError(message, folder=folder, reason=error.strerror) from None
-    show(str(folder / ISSUE_FILE))
+    show(shown(folder / ISSUE_FILE))
     show(tell("See it as you write: infolettre preview {slug}", slug=folder.name))
 
 

@@ -3,21 +3,29 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from pipeline.audience.address import normalise_address
-from pipeline.audience.people import Person, read_people
+from pipeline.audience.people import Person, people_lines, read_people
 from pipeline.cli.open import make_pictures, open_issue, open_press
-from pipeline.cli.speech import language, show, show_json, show_mistakes, tell, tell_count
+from pipeline.cli.speech import (
+    language,
+    show,
+    show_json,
+    show_mistakes,
+    shown,
+    tell,
+    tell_count,
+)
 from pipeline.delivery.mailing import Mailing, recipient_of, secret_of
 from pipeline.delivery.ports import Outcome, Recipient, State
 from pipeline.delivery.providers import open_provider
-from pipeline.delivery.sending import Summary, send_letter
-from pipeline.errors import InputError, Mistake
+from pipeline.delivery.sending import send_letter
+from pipeline.errors import InputError, Mistake, ProviderError, WorkspaceError
 from pipeline.words import mark
 from pipeline.workspace import Workspace, find_workspace
 
@@ -55,29 +63,43 @@ def send_command(
     provider = open_provider(
         name, settings=workspace.settings, root=workspace.root, environ=os.environ
     )
-    try:
+    run = _Run()
+    with closing(provider):
         secret = secret_of(os.environ, provider=name)
         if dry_run:
             show(_ready(mailing, count, name))
             return
         if not (yes or test_address) and sys.stdin.isatty():
-            click.confirm(_ready(mailing, count, name), abort=True)
-        with _progress(count) as step:
-            summary = send_letter(
-                provider,
-                mailing.letter_for,
-                (
-                    recipient_of(person, settings=workspace.settings, secret=secret)
-                    for person in people
-                ),
-                batch=workspace.settings.delivery.batch,
-                on_outcome=step,
-            )
-    finally:
-        provider.close()
-    _show_summary(summary, people, as_json=as_json, provider=name)
-    if summary.accepted < count or people.mistakes:
+            confirm(_ready(mailing, count, name))
+        recipients = (
+            recipient_of(person, settings=workspace.settings, secret=secret) for person in people
+        )
+        batch = workspace.settings.delivery.batch
+        with _progress(count, run), _interruptible():
+            run.error = send_letter(
+                provider, mailing.letter_for, recipients, batch=batch, on_outcome=run.hear
+            ).error
+    rest = _write_rest(workspace, mailing, people, run) if people_file else None
+    _show_summary(run, people, count, as_json=as_json, rest=rest)
+    if run.counts[State.ACCEPTED] < count or people.mistakes:
         raise SystemExit(1)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end the sending, and not what is told of it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(tell("Stopped: nobody more is handed over."), err=True)
+
+
+def confirm(statement: str) -> None:
+    """Ask before something that cannot be undone; any other answer than yes aborts."""
+    show(statement)
+    answer = click.prompt(tell("Send now? yes / no"), default="", show_default=False)
+    if answer.strip().lower() not in {"o", "oui", "y", "yes"}:
+        raise click.Abort
 
 
 def _mailing(workspace: Workspace, issue: str, *, is_test: bool) -> Mailing:
@@ -130,32 +152,43 @@ def _ready(mailing: Mailing, count: int, provider: str) -> str:
     )
 
 
-@contextmanager
-def _progress(count: int) -> Iterator[Callable[[Outcome, Recipient], None]]:
-    """Yield what hears of each outcome: a bar on a terminal; troubles are named as they come."""
+class _Run:
+    """What was heard of a sending so far: counts, who was served, who may have been."""
 
-    def named(outcome: Outcome, recipient: Recipient) -> None:
+    def __init__(self) -> None:
+        self.counts = dict.fromkeys(State, 0)
+        self.repeats = 0
+        self.served: set[str] = set()
+        self.error: ProviderError | None = None
+        self.step: Callable[[], None] = lambda: None
+
+    def hear(self, outcome: Outcome, recipient: Recipient) -> None:
+        """Count an outcome, name it at once where it is a trouble, and move the bar."""
+        self.counts[outcome.state] += 1
+        self.repeats += outcome.is_repeat
+        if outcome.state in (State.ACCEPTED, State.UNCERTAIN):
+            self.served.add(recipient.address)
         if outcome.state is not State.ACCEPTED:
+            told = outcome.error.say(language()) if outcome.error else outcome.detail
             sentence = _STATES[outcome.state]
-            said = tell(
-                sentence, address=recipient.address, code=outcome.code, detail=outcome.detail
-            )
+            said = tell(sentence, address=recipient.address, code=outcome.code, detail=told)
             click.echo(said, err=True)
+        self.step()
 
+
+@contextmanager
+def _progress(count: int, run: _Run) -> Iterator[None]:
+    """Show a bar on a terminal while ``run`` goes on."""
     if not sys.stderr.isatty():
-        yield named
+        yield
         return
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task(tell("Sending"), total=count)
-
-        def step(outcome: Outcome, recipient: Recipient) -> None:
-            named(outcome, recipient)
-            bar.advance(task)
-
-        yield step
+        run.step = lambda: bar.advance(task)
+        yield
 
 
 _STATES = {
@@ -167,26 +200,41 @@ _STATES = {
 }
 
 
-def _show_summary(summary: Summary, people: _People, *, as_json: bool, provider: str) -> None:
-    counts = {
-        "accepted": summary.accepted,
-        "deferred": summary.deferred,
-        "failed": summary.failed,
-        "uncertain": summary.uncertain,
-        "waiting": summary.waiting,
-        "faulty_rows": len(people.mistakes),
-    }
+def _write_rest(
+    workspace: Workspace, mailing: Mailing, people: "_People", run: _Run
+) -> Path | None:
+    """Write those who certainly have no mail into a file that ``--to`` takes; return it."""
+    rest = [person for person in people if person.address not in run.served]
+    if not rest:
+        return None
+    file = workspace.var / "send" / f"{mailing.issue.slug}.csv"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(people_lines(rest)), encoding="utf-8")
+    except OSError as error:
+        message = mark("{folder} cannot be written ({reason}): give yourself the right to write")
+        raise WorkspaceError(message, folder=file.parent, reason=error.strerror) from None
+    return file
+
+
+def _show_summary(
+    run: _Run, people: "_People", count: int, *, as_json: bool, rest: Path | None
+) -> None:
+    counts = {str(state): number for state, number in run.counts.items()}
+    counts |= {"waiting": count - sum(counts.values()), "faulty_rows": len(people.mistakes)}
     if as_json:
-        show_json(counts | {"provider": provider})
+        show_json(counts | {"repeated": run.repeats, "rest": str(rest) if rest else None})
     else:
-        _show_counts(counts)
+        _show_counts(counts, run.repeats)
     if people.mistakes:
         show_mistakes(people.mistakes)
-    if summary.error:
-        click.echo(click.style(summary.error.say(language()), fg="red"), err=True)
+    if run.error:
+        click.echo(click.style(run.error.say(language()), fg="red"), err=True)
+    if rest and not as_json:
+        show(tell("To send to those who have nothing yet: --to {file}", file=shown(rest)))
 
 
-def _show_counts(counts: dict[str, int]) -> None:
+def _show_counts(counts: dict[str, int], repeats: int) -> None:
     sent = counts["accepted"]
     show(tell_count("✓ {count} message handed over.", "✓ {count} messages handed over.", sent))
     others = {
@@ -199,3 +247,11 @@ def _show_counts(counts: dict[str, int]) -> None:
     for name, label in others.items():
         if counts[name]:
             show(f"  {counts[name]} {label}")
+    if repeats:
+        show(
+            tell_count(
+                "  {count} was there already, as it was sent first: it was not written again",
+                "  {count} were there already, as they were sent first: not written again",
+                repeats,
+            )
+        )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.speech import language, show, show_json, tell, tell_count
+from pipeline.cli.speech import language, show, show_json, shown, tell, tell_count
 from pipeline.veille import desk
 from pipeline.veille.item import Entry
 from pipeline.veille.pull import FeedOutcome
@@ -109,7 +109,7 @@ def keep_command(ids: tuple[str, ...], issue: str | None) -> None:
     folder = workspace.find_issue(issue) if issue else workspace.newest_issue()
     kept = desk.keep_entries(workspace, ids, folder)
     for entry in kept.entries:
-        show(tell("✓ “{title}” is now in {file}", title=entry.title, file=kept.file))
+        show(tell("✓ “{title}” is now in {file}", title=entry.title, file=shown(kept.file)))
     for notice in kept.notices:
         click.echo(notice.say(language()), err=True)
 

@@ -34,6 +34,7 @@ class Outcome:
     code: str = ""
     detail: str = ""
     retry_after: float | None = None
+    is_repeat: bool = False
     error: InputError | None = None
 
 

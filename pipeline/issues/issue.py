@@ -16,7 +16,7 @@ import jsonschema_rs
 from pipeline.blocks.block import Block, Library
 from pipeline.blocks.schema import COMMON, LETTER, REQUIRED, block_schema, texts_of
 from pipeline.errors import LetterError, Mistake
-from pipeline.issues.places import explain
+from pipeline.issues.places import explain, nearest
 from pipeline.text.commonmark import dead_links
 from pipeline.text.document import Document, Path, Span
 from pipeline.text.merge import MERGE_TAGS, find_tags
@@ -216,13 +216,12 @@ class _Checker:
             return
         name = values["block"]
         if not isinstance(name, str) or name not in self.library:
-            near = get_close_matches(str(name), list(self.library), n=1)
-            yield self.document.mistake(
-                (*path, "block"),
-                mark("there is no block “{name}”; did you mean: {known}"),
-                name=name,
-                known=near[0] if near else ", ".join(self.library),
-            )
+            near = nearest(str(name), self.library)
+            message = mark("there is no block “{name}”; the blocks are: {known}")
+            if near:
+                message = mark("there is no block “{name}”; did you mean: {known}")
+            known = near or ", ".join(self.library)
+            yield self.document.mistake((*path, "block"), message, name=name, known=known)
             return
         block = self.library[name]
         yield from self.schema(_block_rules(self.library, name), values, path)
@@ -267,13 +266,12 @@ class _Checker:
             written = text[tag.start : tag.end]
             span: Span = self.document.span_of_text(at, written, seen[written])
             seen[written] += 1
-            near = get_close_matches(tag.name, MERGE_TAGS, n=1)
-            yield self.document.mistake_at(
-                span,
-                mark("there is no merge tag “{name}”; did you mean: {known}"),
-                name=tag.name,
-                known=near[0] if near else ", ".join(MERGE_TAGS),
-            )
+            near = nearest(tag.name, MERGE_TAGS)
+            message = mark("there is no merge tag “{name}”; the tags are: {known}")
+            if near:
+                message = mark("there is no merge tag “{name}”; did you mean: {known}")
+            known = near or ", ".join(MERGE_TAGS)
+            yield self.document.mistake_at(span, message, name=tag.name, known=known)
 
     def text(self, at: Path, kind: str, text: str) -> Iterator[Mistake]:
         said = text.strip()
@@ -303,9 +301,11 @@ class _Checker:
             written = f"]({target})" if f"]({target})" in text else f"]({target}"
             span = self.document.span_of_text(at, written, seen[written])
             seen[written] += 1
-            message = mark(
-                "the link “{found}” leads nowhere: write it in full, beginning with https://"
-            )
+            message = mark("this link has no address: write it between the parentheses")
+            if target:
+                message = mark(
+                    "the link “{found}” leads nowhere: write it in full, beginning with https://"
+                )
             yield self.document.mistake_at(span, message, found=_short(target))
 
     def image(self, at: Path, name: str) -> Iterator[Mistake]:

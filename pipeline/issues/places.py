@@ -1,6 +1,6 @@
 """From what a JSON Schema refused to a sentence at its line, with what is allowed instead."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -19,6 +19,53 @@ KINDS: Final = {
     "object": mark("fields (lines such as “name: value”)"),
     "null": mark("nothing"),
 }
+
+#: What French speakers write for a name, and the names that they mean, the likeliest first.
+SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "titre": ("heading", "title"),
+    "sous-titre": ("subtitle",),
+    "soustitre": ("subtitle",),
+    "objet": ("subject",),
+    "numero": ("number",),
+    "numéro": ("number",),
+    "langue": ("language",),
+    "expediteur": ("sender",),
+    "expéditeur": ("sender",),
+    "bloc": ("block",),
+    "blocs": ("blocks",),
+    "texte": ("body",),
+    "corps": ("body",),
+    "lien": ("url", "link"),
+    "auteur": ("author", "authors"),
+    "auteurs": ("authors",),
+    "ville": ("city",),
+    "lieu": ("place",),
+    "heure": ("time",),
+    "debut": ("time",),
+    "début": ("time",),
+    "fin": ("end",),
+    "citation": ("quote",),
+    "evenements": ("events",),
+    "événements": ("events",),
+    "articles": ("items",),
+    "postes": ("positions",),
+    "legende": ("image_caption",),
+    "légende": ("image_caption",),
+    "masque": ("hidden",),
+    "masqué": ("hidden",),
+    "prenom": ("first_name",),
+    "prénom": ("first_name",),
+    "nom": ("last_name", "name"),
+    "courriel": ("email",),
+    "firstname": ("first_name",),
+}
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the name that was meant by ``name``, as far as one can tell, else nothing."""
+    names = list(known)
+    meant = next((one for one in SYNONYMS.get(name.lower(), ()) if one in names), "")
+    return meant or next(iter(get_close_matches(name, names, n=1)), "")
 
 
 def explain(
@@ -62,12 +109,11 @@ def _known(schema: Any, schema_path: list[str | int]) -> tuple[str, ...]:
 
 
 def _unknown(document: Document, at: Path, known: tuple[str, ...]) -> Mistake:
-    near = get_close_matches(str(at[-1]), known, n=1)
+    near = nearest(str(at[-1]), known)
     message = mark("there is no field “{name}” here; allowed: {known}")
     if near:
         message = mark("there is no field “{name}” here; did you mean: {known}")
-    facts = {"name": at[-1], "known": near[0] if near else ", ".join(known)}
-    return document.mistake(at, message, key=True, **facts)
+    return document.mistake(at, message, key=True, name=at[-1], known=near or ", ".join(known))
 
 
 def _wrong_type(document: Document, at: Path, types: list[str], found: object) -> Mistake:

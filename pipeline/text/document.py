@@ -312,6 +312,9 @@ def _syntax_mistake(error: YAMLError, reader: _Reader) -> Mistake:
         where = error.context_mark
     line, column = (where.line, where.column) if where else (0, 0)
     lines = reader.text.splitlines()
+    if opened := _open_quote(lines[: line + 1]):
+        message = mark("the quote that opens here is never closed")
+        return _mistake(reader, *opened, message=message)
     source = lines[line] if line < len(lines) else ""
     indent = source[: len(source) - len(source.lstrip())]
     if "\t" in indent:
@@ -319,6 +322,21 @@ def _syntax_mistake(error: YAMLError, reader: _Reader) -> Mistake:
         return _mistake(reader, line, indent.index("\t"), message=message)
     message = _REASONS.get(problem, mark("this is not valid YAML: {reason}"))
     return _mistake(reader, line, column, message=message, reason=problem)
+
+
+def _open_quote(lines: list[str]) -> tuple[int, int] | None:
+    """Return line and column, from 0, of the last quote before a fault that its line leaves open.
+
+    libyaml reads on until another quote happens to end the text, many lines further down.
+    """
+    for number in range(len(lines) - 1, -1, -1):
+        opened = re.match(r"(\s*(?:- )*[\w-]+:\s+)([\"'])((?:(?!\2).)*)$", lines[number])
+        if opened is None:
+            continue
+        behind = next((line for line in lines[number + 1 :] if opened[2] in line), "")
+        if not behind or re.match(rf"\s*(?:- )*[\w-]+:\s+{opened[2]}", behind):
+            return number, len(opened[1])
+    return None
 
 
 def _line_and_column(text: str, offset: int) -> tuple[int, int]:

@@ -258,8 +258,6 @@ MEANINGS: Final = {
     "theme.font_body": "Les polices du texte, de la préférée à la plus commune.",
     "theme.font_heading": "Les polices des titres et des boutons.",
     "theme.logo": "Le fichier du logo, depuis le dossier qui contient `infolettre.toml`.",
-    "theme.logo_alt": "Ce que montre le logo. Le nom de la lettre est écrit à côté, et suffit à"
-    " qui ne le voit pas.",
     "theme.logo_width": "Sa largeur, en pixels.",
     "theme.radius": "L’arrondi des coins, en pixels.",
     "theme.light.background": "Le fond derrière la lettre.",

@@ -156,10 +156,23 @@ def test_a_markdown_link_that_leads_nowhere_is_told_at_its_place() -> None:
         "    [a](https://a.example) [b](www.b.example) `[c](x)` [d]({{online_url}})\n"
         "    [e](javascript:alert(1)) [f]() [g](#ancre) [h]({{first_name}})\n"
     )
-    told = [one.partition(": the link")[0::2] for one in mistakes_of(text)]
+    told = [one.partition(": th")[0::2] for one in mistakes_of(text)]
     assert [(place, said.split("”")[0]) for place, said in told] == [
-        ("issue.yaml:8:30", " “www.b.example"),
-        ("issue.yaml:9:7", " “javascript:alert(1)"),
-        ("issue.yaml:9:32", " “"),
-        ("issue.yaml:9:50", " “{{first_name}}"),
+        ("issue.yaml:8:30", "e link “www.b.example"),
+        ("issue.yaml:9:7", "e link “javascript:alert(1)"),
+        ("issue.yaml:9:32", "is link has no address: write it between the parentheses"),
+        ("issue.yaml:9:50", "e link “{{first_name}}"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("titre", "heading"), ("texte", "body"), ("boddy", "body"), ("prénom", "")],
+)
+def test_a_french_name_of_a_field_is_understood(written: str, meant: str) -> None:
+    (told,) = [
+        one
+        for one in mistakes_of(HEAD + f"blocks:\n- block: texte\n  {written}: a\n")
+        if written in one
+    ]
+    assert told.endswith(f"did you mean: {meant}") == bool(meant)

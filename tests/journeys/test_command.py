@@ -29,9 +29,9 @@ def workspace(tmp_path: Path) -> Path:
 
 def test_the_demo_says_what_to_open_and_it_is_there(demo: tuple[Path, str]) -> None:
     folder, said = demo
-    named = [line.strip() for line in said.splitlines() if line.startswith("  /")]
+    named = [line.strip() for line in said.splitlines() if line.startswith("  ")]
     assert any(name.endswith("var/site/index.html") for name in named)
-    assert all(Path(name.split("  (")[0]).exists() for name in named)
+    assert all((folder / name.split("  (")[0]).exists() for name in named)
     assert folder.is_dir()
 
 

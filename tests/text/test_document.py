@@ -47,6 +47,8 @@ def test_a_byte_order_mark_shifts_no_place() -> None:
         (b"a: 1\n\xe9t\xe9: 2\n", "issue.yaml:2:1: this is not UTF-8 (byte 0xE9)"),
         (b"a: b: c\n", "issue.yaml:1:5: a “:” is not expected here"),
         (b"a: 1\nb: 'never\nclosed\n", "issue.yaml:2:4: the quote that opens here is never closed"),
+        (b'a: "Des cafes\nb: 2\nc: "x"\n', "issue.yaml:1:4: the quote that opens here is never"),
+        (b'a: "on two\n  lines"\nb: c: d\n', "issue.yaml:3:5: a “:” is not expected here"),
         (b"a: \x07\n", "issue.yaml:1:4: a control character (U+0007) stands here: delete it"),
         (b"---\na: 1\n---\nb: 2\n", "issue.yaml:3:1: a letter is one YAML document"),
         (b"? [a]\n: b\n", "issue.yaml:1:3: a list cannot be the name of a field"),

@@ -55,8 +55,9 @@ class Outbox:
                 )
                 continue
             written = name not in read and self._write(name, message)
-            detail = name if written else f"{name}: there already"
-            yield Outcome(recipient=recipient.id, state=State.ACCEPTED, detail=detail)
+            yield Outcome(
+                recipient=recipient.id, state=State.ACCEPTED, detail=name, is_repeat=not written
+            )
 
     def holds(self, message_id: str) -> bool:
         """Say whether the message is in the outbox, read or not."""
