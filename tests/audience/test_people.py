@@ -4,12 +4,13 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.audience.people import Person, read_people
+from pipeline.audience.people import Person, people_lines, read_people
 from pipeline.errors import Mistake
 
 
@@ -188,3 +189,21 @@ def test_what_a_spreadsheet_writes_is_read_as_it_was(
 def test_any_text_is_read_without_a_crash(text: str) -> None:
     for one in read("email,nom\n" + text):
         assert one.line >= 2
+
+
+@given(
+    st.lists(
+        st.builds(
+            Person,
+            address=st.from_regex(r"[a-z]{1,8}@[a-z]{1,8}\.example", fullmatch=True),
+            first_name=st.text("aé'\"; ,-", max_size=6).map(str.strip),
+            last_name=st.text("aé'\"; ,-", max_size=6).map(str.strip),
+            segments=st.frozensets(st.from_regex(r"[a-z]{1,5}", fullmatch=True), max_size=3),
+        ),
+        unique_by=lambda person: person.address,
+        max_size=5,
+    )
+)
+def test_people_written_to_a_file_are_read_back(people: list[Person]) -> None:
+    back = list(read_people(people_lines(people), path="x.csv"))
+    assert [replace(one, line=0) for one in back if isinstance(one, Person)] == people

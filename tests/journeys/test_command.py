@@ -57,7 +57,9 @@ def test_the_demo_sends_three_whole_messages(demo: tuple[Path, str]) -> None:
 
 def test_the_demo_can_be_run_again_and_sends_nothing_twice(demo: tuple[Path, str]) -> None:
     folder, _ = demo
-    assert run(folder, "demo").code == 0
+    again = run(folder, "demo")
+    assert again.code == 0
+    assert "3 étaient déjà là" in again.out
     assert len(list((folder / "var" / "outbox" / "new").iterdir())) == 3
 
 

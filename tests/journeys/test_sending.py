@@ -69,6 +69,23 @@ def test_one_that_is_refused_is_named_and_the_others_go_on(
     assert f"bob@exemple.example: {said} ({reply[:3]}" in done.err
 
 
+def test_those_who_have_nothing_yet_are_in_a_file_that_can_be_sent_to(workspace: Path) -> None:
+    with smtp_server() as server:
+        server.replies["bob@exemple.example"] = "450 4.2.1 mailbox busy"
+        first = send(workspace, server.port)
+        rest = f"var/send/{NEWEST}.csv"
+        assert f"--to {rest}" in first.out
+        server.replies.clear()
+        server.taken.clear()
+        second = run(
+            workspace,
+            *("send", NEWEST, "--to", rest),
+            **SMTP | {"INFOLETTRE_SMTP__PORT": str(server.port)},
+        )
+    assert (second.code, second.err) == (0, "")
+    assert [one.to for one in server.taken] == ["bob@exemple.example"]
+
+
 def test_a_server_that_refuses_the_connection_is_named(workspace: Path) -> None:
     port = free_port()
     done = send(workspace, port)
