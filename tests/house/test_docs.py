@@ -28,7 +28,7 @@ from pipeline.veille.shelf import Shelf, ShelfFile
 from pipeline.workspace import find_workspace
 from tests.builders import A_LETTER, a_library, an_image, an_issue
 from tests.delivery.letters import a_letter, a_recipient
-from tests.house import pages
+from tests.house import pages, pictures
 from tests.journeys.workshop import copy_workspace
 from tests.servers import read_message
 
@@ -112,10 +112,12 @@ def test_no_setting_is_explained_that_is_none() -> None:
 
 @pytest.mark.parametrize("name", list(a_library()))
 def test_every_block_has_its_picture_as_it_is_now(name: str) -> None:
-    file = pages.block_picture(name)
-    source = pages.block_source(a_library()[name])
-    assert pages.picture_source(file) == source, "run “make docs”: the picture is of another time"
-    assert file.stat().st_size <= pages.BLOCK_LIMIT
+    file = pictures.block_picture(name)
+    source = pictures.block_source(a_library()[name])
+    assert pictures.picture_source(file) == source, (
+        "run “make docs”: the picture is of another time"
+    )
+    assert file.stat().st_size <= pictures.BLOCK_LIMIT
     with Image.open(file) as picture:
         assert picture.width == 960
 
@@ -126,15 +128,15 @@ def test_no_picture_is_left_of_a_block_that_went() -> None:
 
 def test_the_readme_shows_the_letter_as_it_is_now() -> None:
     file = DOCS / "images/letter.png"
-    assert pages.picture_source(file) == pages.letter_source(), "run “make docs”"
-    assert file.stat().st_size <= pages.LETTER_LIMIT
+    assert pictures.picture_source(file) == pictures.letter_source(), "run “make docs”"
+    assert file.stat().st_size <= pictures.LETTER_LIMIT
 
 
 @pytest.mark.chromium
 def test_a_picture_can_be_made(browser: Browser, tmp_path: Path) -> None:
     workspace = find_workspace(copy_workspace(tmp_path / "cercle", "none"))
-    png = pages.shoot_block(browser, a_library()["temoignage"], workspace)
-    pages.save_picture(png, tmp_path / "one.png", source="x", limit=pages.BLOCK_LIMIT)
+    png = pictures.shoot_block(browser, a_library()["temoignage"], workspace)
+    pictures.save_picture(png, tmp_path / "one.png", source="x", limit=pictures.BLOCK_LIMIT)
     with Image.open(tmp_path / "one.png") as picture:
         assert picture.width == 960
         assert 300 < picture.height < 1500
