@@ -32,7 +32,10 @@ def provider_at(port: int, *, folder: Path | None = None, **keys: Any) -> Iterat
 
 
 # More than any socket buffers: the connection drops while it is still being sent.
-LARGE = a_letter(pictures={"a.png": PNG + bytes(12_000_000)})
+LARGE = a_letter(
+    an_edition(html='<p><img src="cid:a.png@infolettre" alt=""></p>'),
+    pictures={"a.png": PNG + bytes(12_000_000)},
+)
 
 
 def send(
