@@ -23,9 +23,12 @@ COMMANDS: Final = {
     "preview": "preview",
     "render": "letter",
     "veille": "veille",
+    "subscribers": "subscribers",
     "send": "send",
     "archive": "archive",
+    "db": "db",
     "demo": "demo",
+    "doctor": "doctor",
 }
 
 

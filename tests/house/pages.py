@@ -287,6 +287,9 @@ MEANINGS: Final = {
     "smtp.timeout": "Combien de secondes attendre une réponse.",
     "smtp.connections": "Combien de connexions à la fois.",
     "smtp.ca_file": "Le certificat d’une autorité qui vous est propre.",
+    "dkim.domain": "Le domaine qui signe, celui de l’expéditeur. Vide : rien n’est signé ici, votre"
+    " serveur s’en charge.",
+    "dkim.selector": "Le nom sous lequel la clé publique est dans le DNS, devant `._domainkey`.",
     "sendgrid.host": "L’adresse du service ; `https://api.eu.sendgrid.com` pour l’Europe.",
     "sendgrid.timeout": "Combien de secondes attendre une réponse.",
     "veille.allow_private": "Les réseaux privés où un flux peut être lu, comme `10.0.0.0/8`."
@@ -306,6 +309,7 @@ _TITLES: Final = {
     "delivery": "L’envoi : `[delivery]`",
     "outbox": "La boîte d’envoi d’essai : `[outbox]`",
     "smtp": "Par un serveur SMTP : `[smtp]`",
+    "dkim": "La signature DKIM, par SMTP : `[dkim]`",
     "sendgrid": "Par SendGrid : `[sendgrid]`",
     "veille": "La veille : `[veille]`",
 }
