@@ -112,6 +112,16 @@ class Render:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """Where people and deliveries are: SQLite relative to the workspace, or postgresql://…
+
+    An address with a password belongs into INFOLETTRE_DATABASE__URL.
+    """
+
+    url: str = "sqlite:///var/infolettre.db"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """How a letter leaves: the provider's name, and how many recipients a batch has."""
 
@@ -138,6 +148,17 @@ class Smtp:
     timeout: float = 30.0
     connections: int = 4
     ca_file: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dkim:
+    """Signatures of our own, for a server that does not sign; empty, there are none.
+
+    The private key is INFOLETTRE_DKIM_KEY (PEM), or the file named by INFOLETTRE_DKIM_KEY_FILE.
+    """
+
+    domain: str = ""
+    selector: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,9 +189,11 @@ class Settings:
     senders: dict[str, Sender] = field(default_factory=dict)
     theme: Theme = field(default_factory=Theme)
     render: Render = field(default_factory=Render)
+    database: Database = field(default_factory=Database)
     delivery: Delivery = field(default_factory=Delivery)
     outbox: Outbox = field(default_factory=Outbox)
     smtp: Smtp = field(default_factory=Smtp)
+    dkim: Dkim = field(default_factory=Dkim)
     sendgrid: Sendgrid = field(default_factory=Sendgrid)
     veille: Veille = field(default_factory=Veille)
 

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.databases import engine, new_engine, postgres, sqlite_file  # noqa: F401 - fixtures
+
 #: What a test needs beyond Python, and the one line that installs it on Debian.
 COMPONENTS = {
     "chromium": ("chromium", "apt-get install chromium fonts-noto-color-emoji"),

@@ -169,6 +169,8 @@ def tcp_server(serve: Callable[[socket.socket], None]) -> Iterator[int]:
         with suppress(OSError):
             while True:
                 connection, _ = listening.accept()
+                # Answers go one by one: Nagle would hold the second of them for 40 ms.
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 open_sockets.append(connection)
                 threads.append(threading.Thread(target=work, args=(connection,)))
                 threads[-1].start()
@@ -199,14 +201,18 @@ Stage = Literal["greeting", "MAIL", "RCPT", "DATA", "body", "dot"]
 class RudeSmtp:
     """A small SMTP server with one fault, at one ``stage``, for the first ``times`` times.
 
-    ``fault`` is "drop" (close the connection), "hang" (say nothing more) or an answer such as
-    "421 going away", after which it closes if it is a 421. ``only`` restricts it to one address.
+    ``fault`` is "drop" (close the connection), "hang" (say nothing more), "late" (take the
+    message, and answer only once the next command is there) or an answer such as "421 going
+    away", after which it closes if it is a 421. ``only`` restricts it to one address. A
+    ``careless`` server answers DATA with 354 although it refused the recipient.
     """
 
     stage: Stage
     fault: str
     times: int = 1_000_000
     only: str = ""
+    pipelining: bool = False
+    careless: bool = False
     port: int = 0
     taken: list[Taken] = field(default_factory=list)
     connections: int = 0
@@ -220,23 +226,43 @@ class RudeSmtp:
             self.sockets.append(connection)
         lines = connection.makefile("rb")
         with lines, suppress(_Close):
-            sender = to = ""
-            self.say(connection, "220 rude", stage="greeting")
+            talk = _Talk(connection, lines)
+            self.say(talk, "220 rude", stage="greeting")
             while line := lines.readline():
-                verb, argument = line[:4].upper().decode(), line.decode().strip()
+                connection.sendall(talk.late)
+                talk.late = b""
+                verb = line[:4].upper().decode()
                 if verb == "QUIT":
                     return
-                if verb == "MAIL":
-                    sender = argument.partition("<")[2].partition(">")[0]
-                elif verb == "RCPT":
-                    to = argument.partition("<")[2].partition(">")[0]
-                if verb != "DATA":
-                    stage: Any = verb if verb in ("MAIL", "RCPT") else None
-                    self.say(connection, "250 fine", stage=stage, to=to)
-                elif self.say(connection, "354 go on", stage="DATA", to=to):
-                    data = self.read_body(lines, to=to)
-                    taken = Taken(sender=sender, to=to, data=data)
-                    self.say(connection, "250 taken", stage="dot", to=to, taken=taken)
+                self.obey(talk, verb, line.decode().partition("<")[2].partition(">")[0])
+
+    def obey(self, talk: "_Talk", verb: str, address: str) -> None:
+        """Answer one command as RFC 5321 §4.1.4 orders them."""
+        if verb == "EHLO":
+            self.say(talk, f"250-rude\r\n250 {'PIPELINING' if self.pipelining else 'HELP'}")
+        elif verb == "MAIL" and talk.sender:
+            self.say(talk, "503 5.5.1 nested MAIL")
+        elif verb == "MAIL":
+            talk.sender = address if self.say(talk, "250 fine", stage="MAIL") else ""
+        elif verb == "RCPT" and talk.sender:
+            talk.to = address if self.say(talk, "250 fine", stage="RCPT", to=address) else ""
+        elif verb == "DATA" and (talk.to or self.careless):
+            if self.say(talk, "354 go on", stage="DATA", to=talk.to):
+                self.take(talk)
+        elif verb in ("RCPT", "DATA"):
+            self.say(talk, "503 5.5.1 first things first")
+        else:
+            talk.sender = "" if verb == "RSET" else talk.sender
+            self.say(talk, "250 fine")
+
+    def take(self, talk: "_Talk") -> None:
+        """Take the message after a 354, which ends the transaction."""
+        taken = Taken(sender=talk.sender, to=talk.to, data=self.read_body(talk.lines, to=talk.to))
+        if taken.to:
+            self.say(talk, "250 taken", stage="dot", to=taken.to, taken=taken)
+        else:
+            self.say(talk, "554 5.5.1 nobody to take it for")
+        talk.sender = talk.to = ""
 
     def hang_up(self) -> None:
         """Close every connection, as a server does that finds them idle."""
@@ -249,7 +275,9 @@ class RudeSmtp:
             # With unread octets waiting, close() resets: the sender cannot go on.
             raise _Close
         data = []
-        while (line := lines.readline()) not in (b".\r\n", b""):
+        while (line := lines.readline()) != b".\r\n":
+            if not line:  # the sender went away: a message without its full stop is none
+                raise _Close
             data.append(line)
         return b"".join(data)
 
@@ -262,27 +290,41 @@ class RudeSmtp:
 
     def say(
         self,
-        connection: socket.socket,
+        talk: "_Talk",
         answer: str,
         *,
-        stage: Stage | None,
+        stage: Stage | None = None,
         to: str = "",
         taken: Taken | None = None,
     ) -> bool:
         """Answer, or do the fault instead; say whether all was well, and what was ``taken``."""
         due = self.is_due(stage, to)
-        if taken and not due:
+        if taken and (not due or self.fault == "late"):
             self.taken.append(taken)
         if due and self.fault == "drop":
             raise _Close
         if due and self.fault == "hang":
-            while connection.recv(65536):
+            while talk.connection.recv(65536):
                 pass
             raise _Close
-        connection.sendall(f"{self.fault if due else answer}\r\n".encode())
-        if due and self.fault.startswith("421"):
+        if due and self.fault == "late":
+            talk.late = f"{answer}\r\n".encode()
+            return True
+        talk.connection.sendall(f"{self.fault if due else answer}\r\n".encode())
+        if due and "421" in self.fault:
             raise _Close
         return not due
+
+
+@dataclass
+class _Talk:
+    """One connection to a RudeSmtp, the transaction on it, and an answer that it still owes."""
+
+    connection: socket.socket
+    lines: BufferedReader
+    sender: str = ""
+    to: str = ""
+    late: bytes = b""
 
 
 class _Close(Exception):
@@ -291,10 +333,10 @@ class _Close(Exception):
 
 @contextmanager
 def rude_smtp_server(
-    stage: Stage, fault: str, *, times: int = 1_000_000, only: str = ""
+    stage: Stage, fault: str, *, times: int = 1_000_000, only: str = "", pipelining: bool = False
 ) -> Iterator[RudeSmtp]:
     """Run a RudeSmtp."""
-    server = RudeSmtp(stage=stage, fault=fault, times=times, only=only)
+    server = RudeSmtp(stage=stage, fault=fault, times=times, only=only, pipelining=pipelining)
     with tcp_server(server.serve) as port:
         server.port = port
         yield server

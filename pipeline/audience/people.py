@@ -21,7 +21,7 @@ MAX_LINE: Final = 20_000  # characters: a longer one is no row of people
 MAX_NAME: Final = 200  # characters
 
 # Written without accents, spaces, dashes and capitals; "Adresse e-mail" is "adresseemail".
-_HEADINGS: Final[dict[str, str]] = {
+HEADINGS: Final[dict[str, str]] = {
     **dict.fromkeys(
         "email mail adresse adresseemail adressemail adresseelectronique adressecourriel courriel"
         " emailaddress address".split(),
@@ -31,7 +31,7 @@ _HEADINGS: Final[dict[str, str]] = {
     **dict.fromkeys("nom nomdefamille lastname surname familyname".split(), "last_name"),
     **dict.fromkeys("segment segments groupe groupes tags".split(), "segments"),
 }
-_SEGMENT_BREAK: Final = re.compile(r"[\s,;|]+")
+SEGMENT_BREAK: Final = re.compile(r"[\s,;|]+")
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -91,7 +91,7 @@ class _Table:
             return self.mistake(error, line=1)
         self.width = len(cells)
         for at, cell in enumerate(cells):
-            kind = _HEADINGS.get(_plain(cell))
+            kind = HEADINGS.get(plain_heading(cell))
             if kind and kind in self.columns:
                 message = mark("the column “{name}” says the same as the one before it: keep one")
                 return self.mistake(
@@ -130,7 +130,7 @@ class _Table:
         return self.person(cells, address, number)
 
     def person(self, cells: list[str], address: str, number: int) -> Person:
-        segments = _SEGMENT_BREAK.split(self.cell(cells, "segments"))
+        segments = SEGMENT_BREAK.split(self.cell(cells, "segments"))
         return Person(
             address=address,
             first_name=self.cell(cells, "first_name"),
@@ -196,6 +196,7 @@ def people_lines(people: Iterable[Person]) -> Iterator[str]:
         yield row.getvalue()
 
 
-def _plain(heading: str) -> str:
+def plain_heading(heading: str) -> str:
+    """Return a heading without accents, spaces, dashes, digits and capitals."""
     bare = unicodedata.normalize("NFKD", heading).encode("ascii", "ignore").decode("ascii")
     return re.sub(r"[^a-z]", "", bare.lower())

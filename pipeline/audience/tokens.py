@@ -47,6 +47,14 @@ def subject_of(address: str, secret: bytes) -> str:
     return _encode(_sign(secret, "subject", normalise_address(address).key))
 
 
+def suppression_hash(key: str, secret: bytes) -> str:
+    """Return what is kept of a forgotten address, given by its ``Address.key``: 22 characters.
+
+    It is another than :func:`subject_of` gives: a link in an old mail does not tell who it was.
+    """
+    return _encode(_sign(secret, "suppression", key))
+
+
 def _sign(secret: bytes, purpose: str, text: str) -> bytes:
     if len(secret) < MIN_SECRET:
         raise ValueError(f"the secret has {len(secret)} bytes, at least {MIN_SECRET} are needed")

@@ -24,9 +24,12 @@ COMMANDS: Final = {
     "preview": "preview",
     "render": "letter",
     "veille": "veille",
+    "subscribers": "subscribers",
     "send": "send",
     "archive": "archive",
+    "db": "db",
     "demo": "demo",
+    "doctor": "doctor",
 }
 
 #: Python looks for cycles after 700 new objects; importing makes 300,000, all to stay. Looking less

@@ -1,10 +1,11 @@
 """What the delivery room asks of a provider, and the words for what became of a recipient."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from pipeline.delivery.events import Event
 from pipeline.delivery.message import Letter
 from pipeline.delivery.recipient import Recipient
 from pipeline.errors import InputError
@@ -25,13 +26,15 @@ class State(StrEnum):
 class Outcome:
     """What became of one recipient; ``detail`` is the provider's own answer, never a secret.
 
-    ``retry_after`` is in seconds. ``error`` is our own refusal of this recipient, to be said in
-    the reader's language; ``detail`` then holds its English.
+    ``enhanced`` is a mail server's status code of RFC 3463, such as ``5.1.1``. ``retry_after`` is
+    in seconds. ``error`` is our own refusal of this recipient, to be said in the reader's
+    language; ``detail`` then holds its English.
     """
 
     recipient: str
     state: State
     code: str = ""
+    enhanced: str = ""
     detail: str = ""
     retry_after: float | None = None
     is_repeat: bool = False
@@ -61,6 +64,15 @@ class Provider(Protocol):
 
         Raises ProviderError only when nothing of what is left can be handed over (refused
         credentials, no server): the recipients without an outcome were not sent.
+        """
+        ...
+
+    def read_events(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
+        """Return what a webhook's request says, after checking that the provider wrote it.
+
+        A provider without a webhook answers with none: its bounces come by mail. Raises
+        WebhookError where the request cannot be believed or read, InputError where what is needed
+        to check it is missing.
         """
         ...
 

@@ -3,13 +3,14 @@
 import mailbox
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import pytest
 
+from pipeline.delivery.events import Event
 from pipeline.delivery.ports import Outcome, Provider, Recipient, State
 from pipeline.delivery.providers import open_provider, provider_names
 from pipeline.delivery.providers.outbox import Outbox as OutboxProvider
@@ -341,6 +342,19 @@ def test_a_provider_says_its_name_and_what_it_can(rig: OpenRig, provider: str) -
     assert arranged.name == provider
     assert arranged.capabilities.batch == 1000
     assert arranged.capabilities.can_be_asked is (provider == "outbox")
+
+
+@each_provider
+def test_nobody_elses_word_is_taken_for_an_event(rig: OpenRig, provider: str) -> None:
+    arranged = rig(provider, "fine").provider
+    forged = b'[{"event": "spamreport", "recipient": "r1", "sg_event_id": "1"}]'
+
+    def heard(body: bytes) -> list[Event]:
+        with suppress(InputError):
+            return arranged.read_events({"Content-Type": "application/json"}, body)
+        return []
+
+    assert [heard(body) for body in (forged, b"", b"\xff")] == [[], [], []]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """A run over many people: each heard of once, in batches, and nobody lost when it stops."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from pipeline.delivery.events import Event
 from pipeline.delivery.message import Letter
 from pipeline.delivery.ports import Capabilities, Outcome, Recipient, State
 from pipeline.delivery.sending import MAX_TROUBLES, Summary, send_letter
@@ -28,6 +29,9 @@ class Scripted:
             if one.id == self.stop_at:
                 raise ProviderError("gone", retryable=True)
             yield Outcome(recipient=one.id, state=self.states.get(one.id, State.ACCEPTED))
+
+    def read_events(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
+        return []
 
     def close(self) -> None: ...
 

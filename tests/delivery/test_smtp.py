@@ -2,19 +2,25 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pipeline.delivery.dkim import make_signer
 from pipeline.delivery.message import Letter
 from pipeline.delivery.ports import Outcome, Recipient, State
 from pipeline.delivery.providers.smtp import SmtpProvider, open_provider
 from pipeline.errors import InputError, ProviderError
-from pipeline.settings import Settings, Smtp
-from tests.delivery.letters import NOW, PNG, TEXT, a_letter, a_recipient, a_sender, an_edition
+from pipeline.render.edition import picture_cid
+from pipeline.settings import Dkim, Settings, Smtp
+from tests.delivery.letters import HTML, NOW, PNG, TEXT, a_letter, a_recipient, a_sender, an_edition
+from tests.delivery.signatures import is_verified, pem_of
 from tests.servers import LOOPBACK, Security, authority, rude_smtp_server, smtp_server
 
 RIGHT = {"INFOLETTRE_SMTP_PASSWORD": "right"}
@@ -33,7 +39,7 @@ def provider_at(port: int, *, folder: Path | None = None, **keys: Any) -> Iterat
 
 # More than any socket buffers: the connection drops while it is still being sent.
 LARGE = a_letter(
-    an_edition(html='<p><img src="cid:a.png@infolettre" alt=""></p>'),
+    an_edition(html=f'{HTML}<img src="cid:{picture_cid("a.png")}">'),
     pictures={"a.png": PNG + bytes(12_000_000)},
 )
 
@@ -50,6 +56,12 @@ def send(
 def certificates(tmp_path: Path) -> Path:
     authority().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     return tmp_path
+
+
+@pytest.fixture(params=[False, True], ids=["in turn", "pipelined"])
+def pipelining(request: pytest.FixtureRequest) -> bool:
+    """Whether the server offers PIPELINING: what becomes of people is the same either way."""
+    return bool(request.param)
 
 
 # --- connections ------------------------------------------------------------------------------
@@ -136,8 +148,8 @@ def test_a_password_that_smtp_cannot_carry_is_refused_before_it_is_tried() -> No
     assert "clé" not in str(raised.value)
 
 
-def test_connections_stay_open_between_batches_and_are_as_many_as_allowed() -> None:
-    with rude_smtp_server("dot", "drop", times=0) as server:
+def test_connections_stay_open_between_batches_and_are_as_many_as_allowed(pipelining: bool) -> None:
+    with rude_smtp_server("dot", "drop", times=0, pipelining=pipelining) as server:
         with provider_at(server.port, connections=3) as provider:
             for batch in range(4):
                 people = [a_recipient(batch * 20 + number) for number in range(20)]
@@ -156,9 +168,11 @@ def test_an_idle_connection_that_went_away_is_replaced() -> None:
         assert server.connections == 2
 
 
-def test_what_is_under_way_ends_and_no_more_begins_when_the_caller_stops_listening() -> None:
+def test_what_is_under_way_ends_and_no_more_begins_when_the_caller_stops_listening(
+    pipelining: bool,
+) -> None:
     with (
-        rude_smtp_server("dot", "drop", times=0) as server,
+        rude_smtp_server("dot", "drop", times=0, pipelining=pipelining) as server,
         provider_at(server.port, connections=2) as provider,
     ):
         outcomes = iter(provider.send(a_letter(), [a_recipient(n) for n in range(500)]))
@@ -168,6 +182,7 @@ def test_what_is_under_way_ends_and_no_more_begins_when_the_caller_stops_listeni
 
         assert 1 <= count < 500
         assert len(server.taken) == count
+        assert all(one.data for one in server.taken)
 
 
 # --- one recipient ----------------------------------------------------------------------------
@@ -179,10 +194,10 @@ def test_what_is_under_way_ends_and_no_more_begins_when_the_caller_stops_listeni
     [("450 4.2.0 later", State.DEFERRED), ("550 5.1.1 nobody here", State.FAILED)],
 )
 def test_a_refusal_is_one_recipients_own_and_keeps_the_servers_words(
-    stage: Any, answer: str, state: State
+    pipelining: bool, stage: Any, answer: str, state: State
 ) -> None:
     with (
-        rude_smtp_server(stage, answer, only=THREE[1].address) as server,
+        rude_smtp_server(stage, answer, only=THREE[1].address, pipelining=pipelining) as server,
         provider_at(server.port) as provider,
     ):
         outcomes = send(provider, THREE)
@@ -195,8 +210,13 @@ def test_a_refusal_is_one_recipients_own_and_keeps_the_servers_words(
 
 
 @pytest.mark.parametrize("stage", ["MAIL", "RCPT", "DATA", "body"])
-def test_a_connection_dropped_before_the_message_was_whole_is_tried_once_more(stage: Any) -> None:
-    with rude_smtp_server(stage, "drop", times=1) as server, provider_at(server.port) as provider:
+def test_a_connection_dropped_before_the_message_was_whole_is_tried_once_more(
+    pipelining: bool, stage: Any
+) -> None:
+    with (
+        rude_smtp_server(stage, "drop", times=1, pipelining=pipelining) as server,
+        provider_at(server.port) as provider,
+    ):
         outcomes = send(provider, THREE, letter=LARGE)
 
         assert {one.state for one in outcomes.values()} == {State.ACCEPTED}
@@ -205,10 +225,12 @@ def test_a_connection_dropped_before_the_message_was_whole_is_tried_once_more(st
 
 
 @pytest.mark.parametrize("stage", ["RCPT", "body"])
-def test_who_is_dropped_twice_is_deferred_and_the_others_go_on(stage: Any) -> None:
+def test_who_is_dropped_twice_is_deferred_and_the_others_go_on(
+    pipelining: bool, stage: Any
+) -> None:
     only = "" if stage == "body" else THREE[0].address
     with (
-        rude_smtp_server(stage, "drop", times=2, only=only) as server,
+        rude_smtp_server(stage, "drop", times=2, only=only, pipelining=pipelining) as server,
         provider_at(server.port) as provider,
     ):
         outcomes = send(provider, THREE, letter=LARGE)
@@ -223,10 +245,10 @@ def test_who_is_dropped_twice_is_deferred_and_the_others_go_on(stage: Any) -> No
 
 @pytest.mark.parametrize(("fault", "timeout"), [("drop", 10), ("hang", 1.0)])
 def test_no_answer_to_the_last_full_stop_is_uncertain_and_never_tried_again(
-    fault: str, timeout: float
+    pipelining: bool, fault: str, timeout: float
 ) -> None:
     with (
-        rude_smtp_server("dot", fault, only=THREE[1].address) as server,
+        rude_smtp_server("dot", fault, only=THREE[1].address, pipelining=pipelining) as server,
         provider_at(server.port, timeout=timeout) as provider,
     ):
         outcomes = send(provider, THREE)
@@ -237,6 +259,125 @@ def test_no_answer_to_the_last_full_stop_is_uncertain_and_never_tried_again(
             State.ACCEPTED,
         ]
         assert [one.to for one in server.taken] == [THREE[0].address, THREE[2].address]
+
+
+@pytest.mark.parametrize("answer", ["354 once more?", "hello", "250 fine, " + "x" * 5000])
+def test_an_answer_to_the_last_full_stop_that_says_nothing_is_uncertain(
+    pipelining: bool, answer: str
+) -> None:
+    with (
+        rude_smtp_server("dot", answer, only=THREE[1].address, pipelining=pipelining) as server,
+        provider_at(server.port) as provider,
+    ):
+        outcomes = send(provider, THREE)
+
+    assert [one.state for one in outcomes.values()] == [
+        State.ACCEPTED,
+        State.UNCERTAIN,
+        State.ACCEPTED,
+    ]
+
+
+def test_an_answer_of_several_lines_is_kept_with_its_enhanced_code(pipelining: bool) -> None:
+    answer = "550-5.1.1 nobody here\r\n550 5.1.1 by that name"
+    with (
+        rude_smtp_server("RCPT", answer, only=THREE[1].address, pipelining=pipelining) as server,
+        provider_at(server.port) as provider,
+    ):
+        outcomes = send(provider, THREE)
+
+    assert outcomes["r2"].detail == "550 5.1.1 nobody here 5.1.1 by that name"
+    assert (outcomes["r2"].code, outcomes["r2"].enhanced) == ("550", "5.1.1")
+    assert outcomes["r1"].enhanced == ""
+
+
+def test_an_answer_that_never_ends_is_not_listened_to(pipelining: bool) -> None:
+    endless = "\r\n".join(["250-more"] * 200)
+    with (
+        rude_smtp_server("RCPT", endless, only=THREE[1].address, pipelining=pipelining) as server,
+        provider_at(server.port) as provider,
+    ):
+        outcomes = send(provider, THREE)
+
+    assert outcomes["r2"].state is State.DEFERRED
+    assert [one.to for one in server.taken] == [THREE[0].address, THREE[2].address]
+
+
+def test_a_refusal_stands_although_the_server_leaves_right_after_it(pipelining: bool) -> None:
+    answer = "550 5.1.1 nobody here\r\n421 4.7.0 too many errors"
+    with (
+        rude_smtp_server("RCPT", answer, only=THREE[1].address, pipelining=pipelining) as server,
+        provider_at(server.port) as provider,
+    ):
+        outcomes = send(provider, THREE)
+
+        assert [one.state for one in outcomes.values()] == [
+            State.ACCEPTED,
+            State.FAILED,
+            State.ACCEPTED,
+        ]
+        assert server.connections == 2
+
+
+def test_a_354_after_a_refusal_is_ended_with_a_full_stop_alone() -> None:
+    only = THREE[1].address
+    with rude_smtp_server("RCPT", "550 5.1.1 no", only=only, pipelining=True) as server:
+        server.careless = True
+        with provider_at(server.port) as provider:
+            outcomes = send(provider, THREE)
+
+    assert outcomes["r2"].detail == "550 5.1.1 no"
+    assert [one.to for one in server.taken] == [THREE[0].address, THREE[2].address]
+    assert server.connections == 1
+
+
+def test_a_refusal_at_the_end_of_a_batch_does_not_trouble_the_next(pipelining: bool) -> None:
+    with (
+        rude_smtp_server("DATA", "451 4.3.0 later", times=1, pipelining=pipelining) as server,
+        provider_at(server.port) as provider,
+    ):
+        assert send(provider, THREE[:1])["r1"].state is State.DEFERRED
+        assert send(provider, THREE[1:2])["r2"].state is State.ACCEPTED
+        assert server.connections == 1
+
+
+def test_the_next_envelope_rides_behind_the_full_stop_where_pipelining_is_offered() -> None:
+    # The server answers to a full stop only once it has read the command that follows.
+    with (
+        rude_smtp_server("dot", "late", times=9, pipelining=True) as server,
+        provider_at(server.port, timeout=5) as provider,
+    ):
+        people = [a_recipient(number) for number in range(10)]
+        assert {one.state for one in send(provider, people).values()} == {State.ACCEPTED}
+        assert [one.to for one in server.taken] == [one.address for one in people]
+
+
+@given(
+    stage=st.sampled_from(["MAIL", "RCPT", "DATA", "dot"]),
+    fault=st.sampled_from(["drop", "421 4.3.2 closing", "450 4.2.0 later", "552 5.2.2 full"]),
+    times=st.integers(0, 4),
+    pipelining=st.booleans(),
+    connections=st.integers(1, 3),
+    count=st.integers(1, 12),
+)
+def test_nobody_gets_it_twice_and_nobody_is_forgotten(
+    stage: Any, fault: str, times: int, pipelining: bool, connections: int, count: int
+) -> None:
+    people = [a_recipient(number) for number in range(count)]
+    outcomes: list[Outcome] = []
+    with (
+        rude_smtp_server(stage, fault, times=times, pipelining=pipelining) as server,
+        provider_at(server.port, connections=connections) as provider,
+        suppress(ProviderError),  # a sender refused: whoever has no outcome was not sent
+    ):
+        outcomes.extend(provider.send(a_letter(), people))
+
+    took = Counter(one.to for one in server.taken)
+    accepted = {one.recipient for one in outcomes if one.state is State.ACCEPTED}
+    assert {one.id for one in people if took[one.address]} == accepted
+    assert all(number == 1 for number in took.values())
+    assert len({one.recipient for one in outcomes}) == len(outcomes)
+    assert len(outcomes) == count or (stage, fault[:1]) == ("MAIL", "5")
 
 
 # --- the whole batch --------------------------------------------------------------------------
@@ -257,10 +398,12 @@ def test_a_server_that_does_not_greet_leaves_everybody_waiting(fault: str, timeo
     assert raised.value.retryable is not fault.startswith("554")
 
 
-def test_a_server_that_leaves_in_the_middle_keeps_what_it_took_and_the_rest_waits() -> None:
+def test_a_server_that_leaves_in_the_middle_keeps_what_it_took_and_the_rest_waits(
+    pipelining: bool,
+) -> None:
     heard: list[Outcome] = []
     with (
-        rude_smtp_server("greeting", "421 4.3.2 closing", times=0) as server,
+        rude_smtp_server("greeting", "421 4.3.2 closing", times=0, pipelining=pipelining) as server,
         provider_at(server.port) as provider,
     ):
 
@@ -278,18 +421,20 @@ def test_a_server_that_leaves_in_the_middle_keeps_what_it_took_and_the_rest_wait
     assert raised.value.retryable
 
 
-def test_a_421_within_a_transaction_is_tried_on_a_new_connection() -> None:
+def test_a_421_within_a_transaction_is_tried_on_a_new_connection(pipelining: bool) -> None:
     with (
-        rude_smtp_server("RCPT", "421 4.3.2 closing", times=1) as server,
+        rude_smtp_server("RCPT", "421 4.3.2 closing", times=1, pipelining=pipelining) as server,
         provider_at(server.port) as provider,
     ):
         assert {one.state for one in send(provider, THREE).values()} == {State.ACCEPTED}
         assert server.connections == 2
 
 
-def test_a_sender_that_the_server_refuses_stops_all_instead_of_failing_everybody() -> None:
+def test_a_sender_that_the_server_refuses_stops_all_instead_of_failing_everybody(
+    pipelining: bool,
+) -> None:
     with (
-        rude_smtp_server("MAIL", "550 5.7.1 not yours") as server,
+        rude_smtp_server("MAIL", "550 5.7.1 not yours", pipelining=pipelining) as server,
         provider_at(server.port, connections=2) as provider,
         pytest.raises(ProviderError, match=r"redaction@example\.org.*not yours") as raised,
     ):
@@ -343,3 +488,65 @@ def test_a_domain_with_accents_goes_anywhere() -> None:
         assert outcome.state is State.ACCEPTED
         assert server.taken[0].to == "z@xn--caf-dma.example"
         assert server.taken[0].sender == "redaction@xn--exmple-cua.org"
+
+
+# --- signatures -------------------------------------------------------------------------------
+
+
+def a_key() -> str:
+    """Return an Ed25519 key as its owner keeps it."""
+    return pem_of(Ed25519PrivateKey.generate())
+
+
+def sign_with(environ: dict[str, str], dkim: Dkim, *, folder: Path | None = None) -> SmtpProvider:
+    settings = Settings(smtp=Smtp(security="none"), dkim=dkim)
+    return open_provider(settings=settings, root=folder or Path(), environ=environ)
+
+
+def test_messages_are_signed_as_they_are_handed_over(pipelining: bool) -> None:
+    key = Ed25519PrivateKey.generate()
+    with (
+        rude_smtp_server("dot", "drop", times=0, pipelining=pipelining) as server,
+        provider_at(server.port) as provider,
+    ):
+        provider.signer = make_signer(
+            pem_of(key), domain="example.org", selector="lettre", variable="KEY"
+        )
+        send(provider, THREE)
+
+    assert len(server.taken) == 3
+    assert all(is_verified(one.data, key) for one in server.taken)
+
+
+def test_without_a_key_nothing_is_signed() -> None:
+    assert sign_with({}, Dkim()).signer is None
+
+
+def test_the_key_may_stand_in_the_variable_or_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_text(a_key())
+    dkim = Dkim(domain="example.org", selector="lettre")
+    in_file = {"INFOLETTRE_DKIM_KEY_FILE": "key.pem"}
+
+    for environ in ({"INFOLETTRE_DKIM_KEY": a_key()}, in_file):
+        signer = sign_with(environ, dkim, folder=tmp_path).signer
+        assert repr(signer) == "Signer(lettre._domainkey.example.org)"
+
+
+def test_a_key_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"INFOLETTRE_DKIM_KEY_FILE.*gone\.pem"):
+        sign_with({"INFOLETTRE_DKIM_KEY_FILE": "gone.pem"}, Dkim(), folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("environ", "dkim", "told"),
+    [
+        ({}, Dkim(domain="example.org", selector="lettre"), "INFOLETTRE_DKIM_KEY"),
+        ({"INFOLETTRE_DKIM_KEY": "x"}, Dkim(domain="example.org"), r"dkim\.selector"),
+        ({"INFOLETTRE_DKIM_KEY": "x"}, Dkim(selector="lettre"), r"dkim\.domain"),
+    ],
+)
+def test_half_a_signature_is_told_before_anything_is_sent(
+    environ: dict[str, str], dkim: Dkim, told: str
+) -> None:
+    with pytest.raises(InputError, match=told):
+        sign_with(environ, dkim)

@@ -242,6 +242,8 @@ MEANINGS: Final = {
     "senders.<name>.name": "Le nom qui s’affiche comme expéditeur.",
     "senders.<name>.email": "L’adresse d’expédition.",
     "senders.<name>.reply_to": "Où arrivent les réponses. Vide : à l’adresse d’expédition.",
+    "database.url": "Où sont les personnes et les envois : SQLite dans le dossier de travail, ou"
+    " `postgresql://…`.",
     "theme.font_body": "Les polices du texte, de la préférée à la plus commune.",
     "theme.font_heading": "Les polices des titres et des boutons.",
     "theme.logo": "Le fichier du logo, depuis le dossier qui contient `infolettre.toml`.",
@@ -272,6 +274,9 @@ MEANINGS: Final = {
     "smtp.timeout": "Combien de secondes attendre une réponse.",
     "smtp.connections": "Combien de connexions à la fois.",
     "smtp.ca_file": "Le certificat d’une autorité qui vous est propre.",
+    "dkim.domain": "Le domaine qui signe, celui de l’expéditeur. Vide : rien n’est signé ici, votre"
+    " serveur s’en charge.",
+    "dkim.selector": "Le nom sous lequel la clé publique est dans le DNS, devant `._domainkey`.",
     "sendgrid.host": "L’adresse du service ; `https://api.eu.sendgrid.com` pour l’Europe.",
     "sendgrid.timeout": "Combien de secondes attendre une réponse.",
     "veille.allow_private": "Les réseaux privés où un flux peut être lu, comme `10.0.0.0/8`."
@@ -291,7 +296,9 @@ _TITLES: Final = {
     "delivery": "L’envoi : `[delivery]`",
     "outbox": "La boîte d’envoi d’essai : `[outbox]`",
     "smtp": "Par un serveur SMTP : `[smtp]`",
+    "dkim": "La signature DKIM, par SMTP : `[dkim]`",
     "sendgrid": "Par SendGrid : `[sendgrid]`",
+    "database": "La base de données : `[database]`",
     "veille": "La veille : `[veille]`",
 }
 

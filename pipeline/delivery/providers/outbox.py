@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from pipeline.delivery.events import Event
 from pipeline.delivery.message import Letter
 from pipeline.delivery.ports import Capabilities, Outcome, Recipient, State
 from pipeline.errors import InputError, ProviderError, WorkspaceError
@@ -63,6 +64,10 @@ class Outbox:
         """Say whether the message is in the outbox, read or not."""
         name = file_name(message_id)
         return (self.folder / "new" / name).exists() or name in self._read()
+
+    def read_events(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
+        """Return none: what is in the outbox has not left."""
+        return []
 
     def close(self) -> None:
         """Do nothing: no file stays open."""

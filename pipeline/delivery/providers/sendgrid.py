@@ -3,6 +3,9 @@
 One call carries up to 1,000 people: the letter once, and for each the values of its places. The
 client opens a connection per call and is kept inside this file; SMTP is a full equal. Limits:
 https://www.twilio.com/docs/sendgrid/api-reference/mail-send/limitations
+
+What comes back is read here too, in the words of
+https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event
 """
 
 import base64
@@ -14,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.error import URLError
@@ -22,10 +26,21 @@ from python_http_client.exceptions import HTTPError
 from sendgrid import SendGridAPIClient
 
 from pipeline.audience.address import needs_smtputf8, spell_address
+from pipeline.delivery.bounces import classify
+from pipeline.delivery.events import (
+    MAX_NAME,
+    MAX_RAW,
+    Event,
+    Kind,
+    WebhookError,
+    event_id,
+    one_line,
+)
 from pipeline.delivery.fields import BAD_NAME, leaving_fields
 from pipeline.delivery.message import Letter, picture_kind, value_at
 from pipeline.delivery.places import Piece, Place
 from pipeline.delivery.ports import Capabilities, Outcome, Recipient, State
+from pipeline.delivery.signature import check_signature, read_key
 from pipeline.delivery.wire import clean
 from pipeline.errors import InputError, ProviderError
 from pipeline.render.edition import picture_cid
@@ -33,9 +48,13 @@ from pipeline.settings import Sendgrid, Settings
 from pipeline.words import mark
 
 API_KEY: Final = "INFOLETTRE_SENDGRID_API_KEY"
+WEBHOOK_KEY: Final = "INFOLETTRE_SENDGRID_WEBHOOK_KEY"  # the public half: base64 of DER
 MAX_PEOPLE: Final = 1000  # personalizations a call
 MAX_SUBSTITUTIONS: Final = 10_000  # bytes a personalization
 MAX_WAIT: Final = 3600.0  # seconds: what a header may make us wait at most
+MAX_EVENTS: Final = 2_000_000  # bytes of one request; SendGrid makes them of 768 KB at most
+
+_HEADER: Final = "x-twilio-email-event-webhook-"
 
 _NO_TRACKING: Final = {  # we send no pixel and no per-person link (T14), whatever the account says
     "click_tracking": {"enable": False, "enable_text": False},
@@ -64,13 +83,14 @@ class SendgridProvider:
     name = "sendgrid"
     capabilities = Capabilities(batch=MAX_PEOPLE, personalised_by_provider=True)
 
-    def __init__(self, settings: Sendgrid, *, api_key: str) -> None:
+    def __init__(self, settings: Sendgrid, *, api_key: str, webhook_key: str = "") -> None:
         # At DEBUG the client logs the headers, and the key is one of them.
         logging.getLogger("python_http_client").setLevel(logging.INFO)
         client = SendGridAPIClient(api_key, host=settings.host.rstrip("/"))
         client.client.timeout = settings.timeout
         self._client = client
         self._place = settings.host
+        self._webhook_key = webhook_key
 
     def send(self, letter: Letter, recipients: Sequence[Recipient]) -> Iterator[Outcome]:
         """Yield one outcome a recipient, call by call.
@@ -99,6 +119,10 @@ class SendgridProvider:
                 wait, rest = outcomes[-1].retry_after, [one for call in calls for one in call]
                 yield from _all(rest, State.DEFERRED, code="429", retry_after=wait)
                 return
+
+    def read_events(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
+        """Return the events of one signed request of the Event Webhook."""
+        return read_webhook(headers, body, key=self._webhook_key, now=datetime.now(UTC))
 
     def close(self) -> None:
         """Do nothing: the client keeps no connection."""
@@ -307,4 +331,109 @@ def open_provider(
             mark("the key in {variable} has a character that no key has: copy it again"),
             variable=API_KEY,
         )
-    return SendgridProvider(settings.sendgrid, api_key=api_key)
+    webhook_key = environ.get(WEBHOOK_KEY, "").strip()
+    return SendgridProvider(settings.sendgrid, api_key=api_key, webhook_key=webhook_key)
+
+
+# --- what comes back --------------------------------------------------------------------------
+
+#: Opens and clicks are not kept (T14). "processed" says nothing new, and who takes an unsubscribe
+#: from a group back at SendGrid has not consented with us.
+_KINDS: Final = {
+    "delivered": Kind.DELIVERED,
+    "deferred": Kind.DEFERRED,
+    "spamreport": Kind.COMPLAINT,
+    "unsubscribe": Kind.UNSUBSCRIBE,
+    "group_unsubscribe": Kind.UNSUBSCRIBE,
+}
+#: SendGrid drops what is on its own lists; the reason says on which.
+_DROPPED: Final = (
+    ("bounced address", Kind.HARD_BOUNCE),
+    ("spam reporting address", Kind.COMPLAINT),
+    ("unsubscribed address", Kind.UNSUBSCRIBE),
+)
+_SHOWN: Final = "event type status bounce_classification asm_group_id sg_message_id".split()
+
+
+def read_webhook(
+    headers: Mapping[str, str], body: bytes, *, key: str, now: datetime
+) -> list[Event]:
+    """Check size, signature and time of a request, and return its events.
+
+    Raises WebhookError where one of them is wrong, InputError where ``key`` is missing or none.
+    """
+    if not key:
+        raise InputError(
+            mark(
+                "SendGrid's events cannot be checked: put the verification key of its Event Webhook"
+                " into the variable {variable}"
+            ),
+            variable=WEBHOOK_KEY,
+        )
+    if len(body) > MAX_EVENTS:
+        raise WebhookError(
+            mark("the events are too long: {found} bytes, at most {most}"),
+            found=len(body),
+            most=MAX_EVENTS,
+        )
+    given = {name.lower(): value for name, value in headers.items()}
+    check_signature(
+        body,
+        signature=given.get(f"{_HEADER}signature", ""),
+        timestamp=given.get(f"{_HEADER}timestamp", ""),
+        key=read_key(key, variable=WEBHOOK_KEY),
+        now=now,
+    )
+    events = (_event(one, now=now) for one in _batch(body))
+    return [event for event in events if event]
+
+
+def _batch(body: bytes) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list):
+        raise WebhookError(mark("the events are not a list in JSON: nothing of them was taken"))
+    return [one for one in found if isinstance(one, dict)]
+
+
+def _event(one: Mapping[str, Any], *, now: datetime) -> Event | None:
+    """Return an event in our words, or None where it is none of ours."""
+
+    def text(name: str) -> str:
+        return one_line(str(one.get(name) or ""), most=MAX_NAME)
+
+    reason = one_line(str(one.get("reason") or one.get("response") or ""))
+    kind = _kind_of(text("event"), text("type"), text("status"), reason)
+    if kind is None:
+        return None
+    shown = {name: text(name) for name in _SHOWN if name in one}
+    return Event(
+        kind=kind,
+        at=_moment(one.get("timestamp"), now=now),
+        id=text("sg_event_id") or event_id(json.dumps(one, sort_keys=True)),
+        recipient=text("recipient") or None,
+        campaign=text("campaign"),
+        address=text("email"),
+        message_id=text("smtp-id"),
+        code=text("status"),
+        detail=reason,
+        raw=json.dumps(shown)[:MAX_RAW],
+    )
+
+
+def _kind_of(event: str, type_: str, status: str, reason: str) -> Kind | None:
+    if event == "bounce":  # "blocked": refused for now, for what we are rather than who they are
+        return Kind.SOFT_BOUNCE if type_ == "blocked" else classify(status, reason)
+    if event == "dropped":
+        said = reason.lower()
+        return next((kind for word, kind in _DROPPED if word in said), Kind.DROPPED)
+    return _KINDS.get(event)
+
+
+def _moment(found: object, *, now: datetime) -> datetime:
+    """Return a time in seconds; ``now`` where it is none, or is to come."""
+    if isinstance(found, int | float) and 0 < found < now.timestamp():
+        return datetime.fromtimestamp(found, UTC)
+    return now

@@ -1,39 +1,40 @@
 """SMTP: any relay or provider, by RFC 5321 with STARTTLS or TLS, AUTH and SMTPUTF8.
 
-The transaction is ours, because what a dropped connection means depends on whether the final full
-stop had left; the connection is :mod:`pipeline.delivery.connection`'s. Bounces are not read here.
+Who gets which outcome is decided here, several connections at a time. What is said over one is
+:mod:`pipeline.delivery.smtp_channel`'s; how it is opened, :mod:`pipeline.delivery.connection`'s.
+Bounces are not read here.
 """
 
 import queue
-import smtplib
 import ssl
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from pipeline.audience.address import needs_smtputf8, spell_address
-from pipeline.delivery.connection import (
-    PASSWORD,
-    answer_text,
-    end_connection,
-    open_connection,
-    verify_with,
-)
+from pipeline.delivery.connection import open_connection, verify_with
+from pipeline.delivery.dkim import Signer
+from pipeline.delivery.events import Event
 from pipeline.delivery.message import Letter
 from pipeline.delivery.ports import Capabilities, Outcome, Recipient, State
+from pipeline.delivery.smtp_channel import (
+    Channel,
+    Dropped,
+    Envelope,
+    Reply,
+    Unanswered,
+    is_welcome,
+    make_envelope,
+)
+from pipeline.delivery.smtp_secrets import read_password, read_signer
 from pipeline.errors import InputError, ProviderError
 from pipeline.settings import Settings, Smtp
 from pipeline.words import mark
 
-_LOCAL: Final = ("localhost", "127.0.0.1", "::1")
-
-
-class _Dropped(Exception):
-    """The connection is gone, and the message was not handed over in full."""
+_Answer = Outcome | Exception | None  # a lane's last is None, or what ended it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,21 @@ class _Job:
     letter: Letter
     date: datetime
     todo: deque[Recipient]
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parcel:
+    """One message ready to go; ``tried`` once already, on a connection that dropped.
+
+    Where it ``is_plain``, a refusal of MAIL is of the sender and not of this message.
+    """
+
+    recipient: Recipient
+    envelope: Envelope
+    message: bytes
+    is_plain: bool
+    tried: bool = False
 
 
 class SmtpProvider:
@@ -51,11 +67,19 @@ class SmtpProvider:
     name = "smtp"
     capabilities = Capabilities(batch=1000)
 
-    def __init__(self, settings: Smtp, *, password: str, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        settings: Smtp,
+        *,
+        password: str,
+        context: ssl.SSLContext | None,
+        signer: Signer | None = None,
+    ) -> None:
         self._settings = settings
         self._password = password
         self._context = context
-        self._idle: list[smtplib.SMTP] = []
+        self.signer = signer
+        self._idle: list[Channel] = []
         self._lock = threading.Lock()
 
     def send(self, letter: Letter, recipients: Sequence[Recipient]) -> Iterator[Outcome]:
@@ -66,7 +90,7 @@ class SmtpProvider:
         job = _Job(letter=letter, date=datetime.now(UTC), todo=deque(recipients))
         while job.todo:
             # One alone first: four lanes with a wrong password would be four wrong passwords.
-            self.give_back(self.take_connection())
+            self.give_back(self.take_channel())
             errors: list[Exception] = []
             lanes = min(max(1, self._settings.connections), len(job.todo))
             yield from self._run(job, lanes=lanes, errors=errors)
@@ -74,16 +98,20 @@ class SmtpProvider:
                 if not isinstance(error, ProviderError) or (job.todo and len(errors) == lanes):
                     raise error  # while one lane is good, it can carry what is left
 
+    def read_events(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
+        """Return none: a server's bounces come by mail, to :mod:`pipeline.delivery.bounces`."""
+        return []
+
     def close(self) -> None:
         """End the idle connections; a second call finds none."""
         with self._lock:
             idle, self._idle = self._idle, []
-        for connection in idle:
-            end_connection(connection)
+        for channel in idle:
+            channel.end()
 
     def _run(self, job: _Job, *, lanes: int, errors: list[Exception]) -> Iterator[Outcome]:
         """Run the lanes, each in a thread, until all have ended."""
-        answers: queue.SimpleQueue[Outcome | Exception | None] = queue.SimpleQueue()
+        answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
         threads = [
             threading.Thread(target=self._lane, args=(job, answers), name=f"smtp-{lane}")
             for lane in range(lanes)
@@ -102,21 +130,15 @@ class SmtpProvider:
                     errors.append(answer)
         finally:
             if running:  # the caller stopped listening: what is under way ends, no more begins
-                job.todo.clear()
+                job.stopped.set()
             for thread in threads:
                 thread.join()
 
-    def _lane(self, job: _Job, answers: "queue.SimpleQueue[Outcome | Exception | None]") -> None:
+    def _lane(self, job: _Job, answers: "queue.SimpleQueue[_Answer]") -> None:
         """Take recipients until none is left; the last word is None, or what ended the lane."""
-        lane = _Lane(self, job)
+        lane = _Lane(self, job, answers)
         try:
-            while True:
-                lane.connect()  # before a recipient is taken: a lane that fails holds nobody
-                try:
-                    recipient = job.todo.popleft()
-                except IndexError:
-                    break
-                answers.put(lane.deliver(recipient))
+            lane.run()
         except Exception as error:
             answers.put(error)
         else:
@@ -124,140 +146,131 @@ class SmtpProvider:
         finally:
             lane.leave()
 
-    def take_connection(self) -> smtplib.SMTP:
+    def take_channel(self) -> Channel:
         """Return an idle connection that still answers, or a new one."""
         while True:
             with self._lock:
-                connection = self._idle.pop() if self._idle else None
-            if connection is None:
-                return open_connection(
-                    self._settings, password=self._password, context=self._context
+                channel = self._idle.pop() if self._idle else None
+            if channel is None:
+                return Channel(
+                    open_connection(self._settings, password=self._password, context=self._context)
                 )
-            try:
-                if connection.noop()[0] == 250:
-                    return connection
-            except (smtplib.SMTPException, OSError):
-                pass
-            end_connection(connection)
+            if channel.is_alive():
+                return channel
 
-    def give_back(self, connection: smtplib.SMTP) -> None:
-        """Keep a connection for the next batch."""
-        with self._lock:
-            self._idle.append(connection)
+    def give_back(self, channel: Channel) -> None:
+        """Keep a connection for the next batch, if it is fit for it."""
+        if channel.rest():
+            with self._lock:
+                self._idle.append(channel)
 
 
 class _Lane:
-    """One connection at work, replaced when it drops."""
+    """One connection at work, replaced when it drops; ``held`` are taken and not settled."""
 
-    def __init__(self, provider: SmtpProvider, job: _Job) -> None:
+    def __init__(
+        self, provider: SmtpProvider, job: _Job, answers: "queue.SimpleQueue[_Answer]"
+    ) -> None:
         self._provider = provider
         self._job = job
-        self._connection: smtplib.SMTP | None = None
+        self._answers = answers
+        self._channel: Channel | None = None
+        self._held: deque[_Parcel] = deque()
 
-    def connect(self) -> smtplib.SMTP:
-        if self._connection is None:
-            self._connection = self._provider.take_connection()
-        return self._connection
+    def run(self) -> None:
+        """Hand over what is to do, until nothing is left. Raises ProviderError."""
+        while not self._job.stopped.is_set():
+            channel = self._connect()  # first: a lane that finds no server holds nobody
+            parcel = self._held.popleft() if self._held else self._take(channel)
+            if parcel is None:
+                return
+            self._deliver(channel, parcel)
 
     def leave(self) -> None:
-        """Give the connection back."""
-        if self._connection is not None:
-            self._provider.give_back(self._connection)
-            self._connection = None
+        """Give back the connection, and those who were taken and not sent."""
+        if self._channel is not None:
+            self._provider.give_back(self._channel)
+        self._job.todo.extendleft(parcel.recipient for parcel in reversed(self._held))
+        self._held.clear()
 
-    def deliver(self, recipient: Recipient) -> Outcome:
-        """Hand one message over; where the connection drops first, once more on a new one."""
-        try:
-            message = self._job.letter.fill(recipient, date=self._job.date)
-            address = spell_address(recipient.address)
-        except InputError as error:
-            return _refused(recipient, error)
-        detail = ""
-        for _ in range(2):
+    def _connect(self) -> Channel:
+        if self._channel is None or not self._channel.is_open:
+            self._channel = None
+            self._channel = self._provider.take_channel()
+        return self._channel
+
+    def _take(self, channel: Channel) -> _Parcel | None:
+        """Take the next recipient who can stand in a message, and make theirs."""
+        while True:
             try:
-                connection = self.connect()
-                return self._transact(connection, recipient, address=address, message=message)
-            except _Dropped as dropped:
-                detail = str(dropped)
-                self._drop()
-            except ProviderError:
-                self._job.todo.appendleft(recipient)
-                raise
-        return Outcome(recipient=recipient.id, state=State.DEFERRED, detail=detail)
+                recipient = self._job.todo.popleft()
+            except IndexError:
+                return None
+            try:
+                return self._make(channel, recipient)
+            except InputError as error:
+                self._answers.put(_refused(recipient, error))
 
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _transact(
-        self, connection: smtplib.SMTP, recipient: Recipient, *, address: str, message: bytes
-    ) -> Outcome:
-        """Run MAIL, RCPT, DATA (RFC 5321 §3.3). Raises _Dropped where nothing was handed over."""
-        sender, options = self._job.letter.frame.address, ""
+    def _make(self, channel: Channel, recipient: Recipient) -> _Parcel:
+        """Fill, sign and address a message; a signature is of one message, so it comes last."""
+        letter, date = self._job.letter, self._job.date
+        message = letter.fill(recipient, date=date)
+        sender, address = letter.frame.address, spell_address(recipient.address)
+        options = ""
         if needs_smtputf8(address) or needs_smtputf8(sender):
-            if not connection.has_extn("smtputf8"):
-                return _refused(recipient, _no_smtputf8(address))
-            options = " SMTPUTF8 BODY=8BITMIME"  # RFC 6531 §3.4, §3.6
-        for command, expected in (
-            (f"MAIL FROM:<{sender}>{options}", (250,)),
-            (f"RCPT TO:<{address}>", (250, 251, 252)),
-            ("DATA", (354,)),
-        ):
-            code, text = _ask(connection, command)
-            if code not in expected:
-                self._reset(connection)
-                if code // 100 == 5 and command == f"MAIL FROM:<{sender}>":
-                    raise _no_sender(sender, text)
-                return _outcome(recipient, code, text)
-        code, text = self._hand_over(connection, message)
-        if code == 0:
-            return Outcome(recipient=recipient.id, state=State.UNCERTAIN, detail=text)
-        return _outcome(recipient, code, text)
+            if not channel.smtputf8:
+                raise _no_smtputf8(address)
+            options = "SMTPUTF8 BODY=8BITMIME"  # RFC 6531 §3.4, §3.6
+        if self._provider.signer is not None:
+            message = self._provider.signer.sign(message, now=date) + message
+        return _Parcel(
+            recipient=recipient,
+            envelope=make_envelope(sender, address, options=options),
+            message=message,
+            is_plain=not options,
+        )
 
-    def _hand_over(self, connection: smtplib.SMTP, message: bytes) -> tuple[int, str]:
-        """Send the message and its final full stop; code 0 where no answer came to it."""
+    def _deliver(self, channel: Channel, parcel: _Parcel) -> None:
+        """Run one transaction; where the connection drops first, once more on a new one."""
         try:
-            connection.send(message)  # no line begins with a full stop: see Letter.fill
-        except (smtplib.SMTPException, OSError) as error:
-            raise _Dropped(str(error)) from None
-        try:
-            connection.send(b".\r\n")
-            code, text = connection.getreply()
-        except (smtplib.SMTPException, OSError) as error:
-            self._drop()
-            return 0, str(error)
-        if code // 100 not in (2, 4, 5):
-            self._drop()
-            return 0, answer_text(code, text)
-        if code == 421:  # RFC 5321 §3.8: the server leaves, and did not take the message
-            raise _Dropped(answer_text(code, text))
-        return code, answer_text(code, text)
+            reply = self._transact(channel, parcel)
+        except Unanswered as error:
+            self._settle(parcel, State.UNCERTAIN, str(error))
+        except Dropped as error:
+            if parcel.tried:
+                self._settle(parcel, State.DEFERRED, str(error))
+            else:
+                self._held.appendleft(replace(parcel, tried=True))
+        else:
+            self._answers.put(_outcome(parcel.recipient, reply))
 
-    def _reset(self, connection: smtplib.SMTP) -> None:
-        try:
-            _ask(connection, "RSET")
-        except _Dropped:
-            self._drop()
+    def _transact(self, channel: Channel, parcel: _Parcel) -> Reply:
+        """Return the answer that settles it: to the final full stop, or the first refusal."""
+        verb, reply = channel.open(parcel.envelope)
+        if not is_welcome(verb, reply):
+            if verb == "MAIL" and reply.code // 100 == 5 and parcel.is_plain:
+                self._held.appendleft(parcel)
+                raise _no_sender(self._job.letter.frame.address, reply.text)
+            return reply
+        if channel.pipelining and not self._held and (following := self._take(channel)):
+            self._held.append(following)
+        following_envelope = self._held[0].envelope if self._held else None
+        return channel.hand_over(parcel.message, following=following_envelope)
 
-
-def _ask(connection: smtplib.SMTP, command: str) -> tuple[int, str]:
-    """Send one command and return its answer; a 421, or none, counts as dropped."""
-    try:
-        connection.send(f"{command}\r\n".encode())
-        code, text = connection.getreply()
-    except (smtplib.SMTPException, OSError) as error:
-        raise _Dropped(str(error)) from None
-    if code == 421 or code < 0:
-        raise _Dropped(answer_text(code, text))
-    return code, answer_text(code, text)
+    def _settle(self, parcel: _Parcel, state: State, detail: str) -> None:
+        self._answers.put(Outcome(recipient=parcel.recipient.id, state=state, detail=detail))
 
 
-def _outcome(recipient: Recipient, code: int, text: str) -> Outcome:
+def _outcome(recipient: Recipient, reply: Reply) -> Outcome:
     """Read an answer: 2xx is taken, 4xx may work later, 5xx never (RFC 5321 §4.2.1)."""
     states = {2: State.ACCEPTED, 4: State.DEFERRED, 5: State.FAILED}
-    state = states.get(code // 100, State.DEFERRED)
-    return Outcome(recipient=recipient.id, state=state, code=str(code), detail=text)
+    return Outcome(
+        recipient=recipient.id,
+        state=states.get(reply.code // 100, State.DEFERRED),
+        code=str(reply.code),
+        detail=reply.text,
+        enhanced=reply.enhanced,
+    )
 
 
 def _refused(recipient: Recipient, error: InputError) -> Outcome:
@@ -284,30 +297,13 @@ def _no_smtputf8(address: str) -> InputError:
 
 
 def open_provider(*, settings: Settings, root: Path, environ: Mapping[str, str]) -> SmtpProvider:
-    """Read the secret and the certificates; the server is only met when something is sent.
+    """Read the secrets and the certificates; the server is only met when something is sent.
 
-    Raises InputError where the password is missing, would travel in clear, or ``smtp.ca_file``
-    cannot be read.
+    Raises InputError where a secret is missing or wrong, or ``smtp.ca_file`` cannot be read.
     """
-    smtp = settings.smtp
-    password = environ.get(PASSWORD, "")
-    if smtp.username and not password:
-        raise InputError(
-            mark(
-                "“smtp.username” is set, but the variable {variable} is not: put the password there"
-            ),
-            variable=PASSWORD,
-        )
-    if not (smtp.username + password).isascii():
-        raise InputError(
-            mark(
-                "“smtp.username” and {variable} may only have letters, digits and signs of ASCII:"
-                " choose another password"
-            ),
-            variable=PASSWORD,
-        )
-    if smtp.username and smtp.security == "none" and smtp.host not in _LOCAL:
-        raise InputError(
-            mark("the password would travel unprotected: set “smtp.security” to starttls or tls")
-        )
-    return SmtpProvider(smtp, password=password, context=verify_with(smtp, root))
+    return SmtpProvider(
+        settings.smtp,
+        password=read_password(settings.smtp, environ),
+        context=verify_with(settings.smtp, root),
+        signer=read_signer(settings.dkim, root=root, environ=environ),
+    )

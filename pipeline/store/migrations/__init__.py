@@ -1,0 +1,1 @@
+"""The steps by which a database got its shape; run by ``pipeline.store.upgrade``, never by hand."""
