@@ -1,11 +1,13 @@
 """``send``: a letter to a list of people, or to one address as a test."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -22,7 +24,7 @@ from pipeline.cli.speech import (
     tell_count,
 )
 from pipeline.delivery.mailing import Mailing, recipient_of, secret_of
-from pipeline.delivery.ports import Outcome, Recipient, State
+from pipeline.delivery.ports import Outcome, Provider, Recipient, State
 from pipeline.delivery.providers import open_provider
 from pipeline.delivery.sending import send_letter
 from pipeline.errors import InputError, Mistake, ProviderError, WorkspaceError
@@ -75,23 +77,34 @@ def send_command(
             recipient_of(person, settings=workspace.settings, secret=secret) for person in people
         )
         batch = workspace.settings.delivery.batch
-        with _progress(count, run), _interruptible():
+        with _progress(count, run), _interruptible(provider, run):
             run.error = send_letter(
                 provider, mailing.letter_for, recipients, batch=batch, on_outcome=run.hear
             ).error
-    rest = _write_rest(workspace, mailing, people, run) if people_file else None
+    knows_the_rest = people_file is not None and not run.was_cut
+    rest = _write_rest(workspace, mailing, people, run) if knows_the_rest else None
     _show_summary(run, people, count, as_json=as_json, rest=rest)
     if run.counts[State.ACCEPTED] < count or people.mistakes:
         raise SystemExit(1)
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C end the sending, and not what is told of it."""
+def _interruptible(provider: Provider, run: "_Run") -> Iterator[None]:
+    """Let Ctrl-C end the sending but not what is told of it; pressed again, it ends at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        click.echo(tell("Stopping: what is under way is finished first. Again to quit."), err=True)
+        provider.stop()
+
+    before = signal.signal(signal.SIGINT, stop)
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(tell("Stopped: nobody more is handed over."), err=True)
+        run.was_cut = True
+        click.echo(tell("Quit: of those under way, nobody knows whether they have it."), err=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def confirm(statement: str) -> None:
@@ -160,6 +173,7 @@ class _Run:
         self.repeats = 0
         self.served: set[str] = set()
         self.error: ProviderError | None = None
+        self.was_cut = False
         self.step: Callable[[], None] = lambda: None
 
     def hear(self, outcome: Outcome, recipient: Recipient) -> None:

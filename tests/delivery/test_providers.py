@@ -336,6 +336,16 @@ def test_closing_twice_is_as_good_as_once(rig: OpenRig, provider: str) -> None:
 
 
 @each_provider
+def test_after_a_stop_nothing_more_is_begun(rig: OpenRig, provider: str) -> None:
+    arranged = rig(provider, "fine")
+    assert len(arranged.send([a_recipient(1)])) == 1
+
+    arranged.provider.stop()
+
+    assert arranged.send([a_recipient(2), a_recipient(3)]) == []
+
+
+@each_provider
 def test_a_provider_says_its_name_and_what_it_can(rig: OpenRig, provider: str) -> None:
     arranged = rig(provider, "fine").provider
 

@@ -33,6 +33,8 @@ class Scripted:
     def read_events(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
         return []
 
+    def stop(self) -> None: ...
+
     def close(self) -> None: ...
 
 

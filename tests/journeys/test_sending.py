@@ -1,10 +1,16 @@
 """``send`` against servers that really refuse, stall, drop and throttle: the others go on."""
 
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.journeys.workshop import NEWEST, Done, copy_workspace, run
+from tests.journeys.workshop import COMMAND, NEWEST, Done, copy_workspace, run
 from tests.servers import (
     Answer,
     RudeSmtp,
@@ -118,6 +124,42 @@ def test_a_connection_that_drops_behind_the_last_dot_is_told_as_uncertain(worksp
     assert done.code == 1
     assert "bob@exemple.example: handed over, but no answer came" in done.err
     assert "1 without an answer" in done.out
+
+
+def test_ctrl_c_finishes_what_is_under_way_and_says_who_has_nothing_yet(
+    workspace: Path, tmp_path: Path
+) -> None:
+    people = [f"personne.{number}@exemple.example" for number in range(3000)]
+    (tmp_path / "many.csv").write_text("email\n" + "\n".join(people) + "\n")
+    with smtp_server() as server:
+        environ = {name: text for name, text in os.environ.items() if name != "LANGUAGE"}
+        sending = subprocess.Popen(
+            [COMMAND, "send", NEWEST, "--to", str(tmp_path / "many.csv"), "--json"],
+            cwd=workspace,
+            env=environ | SMTP | {"INFOLETTRE_SMTP__PORT": str(server.port)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+        wait_until(lambda: len(server.taken) > 5)
+        sending.send_signal(signal.SIGINT)
+        out, err = sending.communicate(timeout=60)
+        taken = [one.to for one in server.taken]
+    told = json.loads(out)
+    rest = Path(told["rest"]).read_text().splitlines()[1:]
+    assert sending.returncode == 1
+    assert "Traceback" not in err
+    assert "under way is finished first" in err
+    assert told["accepted"] == len(taken) < len(people)
+    assert sorted(taken + [line.split(",")[0] for line in rest]) == sorted(people)
+
+
+def wait_until(is_true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not is_true():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
 
 
 def sendgrid(workspace: Path, host: str, key: str = "SG.test") -> Done:

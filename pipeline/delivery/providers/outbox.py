@@ -32,6 +32,7 @@ class Outbox:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._is_stopped = False
         for one in _FOLDERS:
             try:
                 (folder / one).mkdir(parents=True, exist_ok=True)
@@ -47,6 +48,8 @@ class Outbox:
         date = datetime.now(UTC)
         read = self._read()
         for recipient in recipients:
+            if self._is_stopped:
+                return
             try:
                 name = file_name(letter.message_id(recipient))
                 message = letter.fill(recipient, date=date)
@@ -68,6 +71,10 @@ class Outbox:
     def read_events(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
         """Return none: what is in the outbox has not left."""
         return []
+
+    def stop(self) -> None:
+        """Write no further file."""
+        self._is_stopped = True
 
     def close(self) -> None:
         """Do nothing: no file stays open."""

@@ -90,6 +90,7 @@ class SendgridProvider:
         client.client.timeout = settings.timeout
         self._client = client
         self._place = settings.host
+        self._is_stopped = False
         self._webhook_key = webhook_key
 
     def send(self, letter: Letter, recipients: Sequence[Recipient]) -> Iterator[Outcome]:
@@ -111,7 +112,7 @@ class SendgridProvider:
         calls: deque[_People] = deque(
             people[start : start + MAX_PEOPLE] for start in range(0, len(people), MAX_PEOPLE)
         )
-        while calls:
+        while calls and not self._is_stopped:
             outcomes, again = self._call(base, calls.popleft())
             yield from outcomes
             calls.extendleft(reversed(again))
@@ -123,6 +124,10 @@ class SendgridProvider:
     def read_events(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
         """Return the events of one signed request of the Event Webhook."""
         return read_webhook(headers, body, key=self._webhook_key, now=datetime.now(UTC))
+
+    def stop(self) -> None:
+        """Make no further call; the one under way is answered."""
+        self._is_stopped = True
 
     def close(self) -> None:
         """Do nothing: the client keeps no connection."""

@@ -80,6 +80,8 @@ class SmtpProvider:
         self._context = context
         self.signer = signer
         self._idle: list[Channel] = []
+        self._job: _Job | None = None
+        self._is_stopped = False
         self._lock = threading.Lock()
 
     def send(self, letter: Letter, recipients: Sequence[Recipient]) -> Iterator[Outcome]:
@@ -88,7 +90,8 @@ class SmtpProvider:
         Raises ProviderError where no connection can be had or the credentials are refused.
         """
         job = _Job(letter=letter, date=datetime.now(UTC), todo=deque(recipients))
-        while job.todo:
+        self._job = job  # before the question whether to stop: stop() may come in between
+        while job.todo and not self._is_stopped:
             # One alone first: four lanes with a wrong password would be four wrong passwords.
             self.give_back(self.take_channel())
             errors: list[Exception] = []
@@ -101,6 +104,12 @@ class SmtpProvider:
     def read_events(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
         """Return none: a server's bounces come by mail, to :mod:`pipeline.delivery.bounces`."""
         return []
+
+    def stop(self) -> None:
+        """Begin no further message; those under way are answered, or given up by the timeout."""
+        self._is_stopped = True
+        if self._job is not None:
+            self._job.stopped.set()
 
     def close(self) -> None:
         """End the idle connections; a second call finds none."""
