@@ -16,7 +16,7 @@ def db_command() -> None:
 
 
 @db_command.command(
-    "upgrade", help=tell("Bring the database up to date; it is made where missing.")
+    "upgrade", help=tell("Bring the database up to date. It is made where missing.")
 )
 def upgrade_command() -> None:
     workspace = find_workspace(Path.cwd())

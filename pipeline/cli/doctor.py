@@ -26,7 +26,9 @@ from pipeline.workspace import Workspace, find_workspace
 _SIGNS: Final = {Level.OK: ("✓", "green"), Level.WARN: ("!", "yellow"), Level.BAD: ("✗", "red")}
 
 
-@click.command("doctor", help=tell("Check what a letter needs to arrive: settings, secrets, DNS."))
+@click.command(
+    "doctor", help=tell("Check that letters can arrive. Settings, secrets, server and DNS.")
+)
 @click.option("--provider", "provider_name", help=tell("outbox, smtp or sendgrid."))
 @click.option(
     "--dns", "server", default="", help=tell("Ask this DNS server: 192.0.2.1 or with :port.")

@@ -46,7 +46,10 @@ _STATES: Final = click.Choice([one.value for one in State if one is not State.FO
 _SOURCE: Final = "command"
 
 
-@click.group("subscribers", help=tell("The people: import, export, add, remove, forget, count."))
+@click.group(
+    "subscribers",
+    help=tell("The people of the letter. Import, export, add, remove, forget, count."),
+)
 def subscribers_command() -> None:
     pass
 
@@ -161,15 +164,15 @@ def _show_report(report: Report, *, dry_run: bool) -> None:
         "added": tell("new"),
         "changed": tell("known, completed"),
         "same": tell("known, as before"),
-        "left": tell("left as they are: they unsubscribed, bounced, complained or were forgotten"),
+        "left": tell("left as they are (they unsubscribed, bounced, complained or were forgotten)"),
         "faulty": tell("rows of the file at fault"),
     }
     for name, label in labels.items():
         if count := getattr(report, name):
-            show(f"{count:>9} {label}")
+            show("  " + tell("{label}: {count}", label=label, count=count))
             if name == "added":
                 for state, many in report.added_states.items():
-                    show(f"{many:>13} {_state(state)}")
+                    show("    " + tell("{label}: {count}", label=_state(state), count=many))
 
 
 def _state(state: State) -> str:
@@ -296,7 +299,7 @@ def remove_command(address: str) -> None:
 
 
 @subscribers_command.command(
-    "forget", help=tell("Erase one person; an unreadable trace keeps them from coming back.")
+    "forget", help=tell("Erase one person. An unreadable trace keeps them from coming back.")
 )
 @click.argument("address")
 @click.option("--yes", is_flag=True, help=tell("Do not ask before erasing."))
@@ -330,15 +333,15 @@ def stats_command(as_json: bool) -> None:
         return
     for state, count in stats.states.items():
         if count or state is State.ACTIVE:
-            show(f"{count:>9} {_state(state)}")
+            show("  " + tell("{label}: {count}", label=_state(state), count=count))
     if stats.segments:
         show(tell("Active, by segment:"))
     for segment, count in stats.segments.items():
-        show(f"{count:>9} {segment}")
+        show("  " + tell("{label}: {count}", label=segment, count=count))
 
 
 @subscribers_command.command(
-    "segments", help=tell("The segments that are rules: show them, save one, drop one.")
+    "segments", help=tell("Segments that are rules. Show them, save one, drop one.")
 )
 @click.option("--save", nargs=2, help=tell("A name, and a rule in quotation marks."))
 @click.option("--drop", help=tell("Drop the rule of this name; nobody is removed."))

@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import quote
 
 from pipeline.audience.people import Person
+from pipeline.audience.secret import SECRET, read_secret
 from pipeline.audience.tokens import MIN_SECRET, make_token, subject_of
 from pipeline.delivery.message import Letter, compile_letter
 from pipeline.delivery.recipient import Recipient
@@ -21,7 +22,6 @@ from pipeline.render.letter import render_edition
 from pipeline.settings import Settings
 from pipeline.words import mark
 
-SECRET: Final = "INFOLETTRE_SECRET"  # noqa: S105 - the variable's name
 _OUTBOX_ONLY: Final = b"mail that stays in this machine's outbox"
 
 
@@ -65,19 +65,18 @@ def secret_of(environ: Mapping[str, str], *, provider: str) -> bytes:
     Raises InputError, naming the variable, where it is missing or short; mail into the outbox does
     without, since nobody receives it.
     """
-    secret = environ.get(SECRET, "").encode()
-    if not secret and provider == "outbox":
+    if secret := read_secret(environ):
+        return secret
+    if provider == "outbox":
         return _OUTBOX_ONLY
-    if len(secret) < MIN_SECRET:
-        raise InputError(
-            mark(
-                "the links to unsubscribe need a key: put {least} random characters or more"
-                " into the variable {variable}, and keep it"
-            ),
-            variable=SECRET,
-            least=MIN_SECRET,
-        )
-    return secret
+    raise InputError(
+        mark(
+            "the links to unsubscribe need a key: put {least} random characters or more"
+            " into the variable {variable}, and keep it"
+        ),
+        variable=SECRET,
+        least=MIN_SECRET,
+    )
 
 
 def recipient_of(person: Person, *, settings: Settings, secret: bytes) -> Recipient:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.audience.address import normalise_address
+from pipeline.audience.secret import SECRET
 from pipeline.delivery.connection import end_connection, open_connection, verify_with
 from pipeline.delivery.findings import Finding, bad, failed, fine, warn
-from pipeline.delivery.mailing import SECRET, secret_of
+from pipeline.delivery.mailing import secret_of
 from pipeline.delivery.providers import open_provider
 from pipeline.errors import InfolettreError, InputError
 from pipeline.settings import Settings

@@ -65,7 +65,7 @@ def test_who_left_stays_away_and_it_is_said(workspace: Path) -> None:
     assert run(workspace, "subscribers", "remove", MAELLE).code == 0
     done = run(workspace, "subscribers", "import", str(LISTS / "mailchimp-abonnes.csv"), **EN)
     assert done.code == 0
-    assert "1 left as they are" in done.out
+    assert "forgotten): 1" in done.out
     assert f":2:1: “{MAELLE}” left" in done.err
     assert stats(workspace) == {"active": 4, "unsubscribed": 3}
 
@@ -108,7 +108,7 @@ def test_one_person_is_forgotten_and_no_list_brings_them_back(workspace: Path) -
     again = run(
         workspace, "subscribers", "import", str(LISTS / "mailchimp-abonnes.csv"), **SECRET, **EN
     )
-    assert "1 left as they are" in again.out
+    assert "forgotten): 1" in again.out
     assert stats(workspace) == {"active": 4, "unsubscribed": 2, "forgotten": 1}
 
 
