@@ -184,7 +184,7 @@ def test_the_status_decides_and_vague_ones_make_way_for_words(
 @example(b"Content-Type: multipart/report; boundary*=nope'\n\nx")
 @example(b"From: MAILER-DAEMON\nContent-Type: text/plain; charset=nope\n\n\xff")
 def test_no_bytes_stop_the_reading(data: bytes) -> None:
-    read_bounce(data, now=NOW, whose=whose)
+    assert len(read_bounce(data, now=NOW, whose=whose)) <= 20
 
 
 @given(data=st.data(), file=st.sampled_from(FILES))

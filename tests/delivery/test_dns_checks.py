@@ -263,5 +263,6 @@ def test_a_domain_that_cannot_be_has_no_records(domain: str) -> None:
 
 @given(st.text())
 def test_no_record_stops_the_judging(record: str) -> None:
-    judge_spf([record, f"v=spf1 {record}"], domain=DOMAIN)
-    judge_dkim([record, f"p={record}"], name="s1")
+    spf = judge_spf([record, f"v=spf1 {record}"], domain=DOMAIN)
+    dkim = judge_dkim([record, f"p={record}"], name="s1")
+    assert {type(spf.level), type(dkim.level)} == {Level}

@@ -334,6 +334,8 @@ def test_closing_twice_is_as_good_as_once(rig: OpenRig, provider: str) -> None:
     arranged.provider.close()
     arranged.provider.close()
 
+    assert [one.state for one in arranged.send([a_recipient(2)])] == [State.ACCEPTED]
+
 
 @each_provider
 def test_after_a_stop_nothing_more_is_begun(rig: OpenRig, provider: str) -> None:
