@@ -110,7 +110,9 @@ def _interruptible(provider: Provider, run: "_Run") -> Iterator[None]:
 def confirm(statement: str) -> None:
     """Ask before something that cannot be undone; any other answer than yes aborts."""
     show(statement)
-    answer = click.prompt(tell("Send now? yes / no"), default="", show_default=False)
+    answer = click.prompt(
+        tell("Send now? yes / no"), default="", show_default=False, prompt_suffix=" › "
+    )
     if answer.strip().lower() not in {"o", "oui", "y", "yes"}:
         raise click.Abort
 
