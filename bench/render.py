@@ -74,7 +74,10 @@ def median_ms(call: Callable[[int], object], *, times: int = WARM) -> float:
 
 
 def variants(source: str, *, all_blocks: bool) -> list[str]:
-    """Return the letter again and again, its prose changed in one block, or in every one."""
+    """Return the letter again and again, its prose changed in one block, or in every one.
+
+    The one block is another each time, long ones and short ones.
+    """
     from pipeline.issues.edit import set_value
     from pipeline.text.document import parse_document, walk
 
@@ -87,7 +90,7 @@ def variants(source: str, *, all_blocks: bool) -> list[str]:
     found = []
     for turn in range(WARM + 1):
         text = source
-        for path, old in bodies if all_blocks else bodies[1:2]:
+        for path, old in bodies if all_blocks else [bodies[turn % len(bodies)]]:
             text = set_value(text, path, f"Essai {turn}. {old}")
         found.append(text)
     return found

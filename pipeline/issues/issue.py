@@ -179,6 +179,19 @@ def _block_rules(library: Library, name: str) -> _Rules:
     return _Rules.of(block_schema(library[name]))
 
 
+_MAX_RIGHT: Final = 512  # blocks: some dozen letters
+
+
+@lru_cache(maxsize=8)
+def _found_right(library: Library) -> dict[tuple[str, object], None]:
+    """Return the blocks found right lately, by their values and the images they could name.
+
+    A letter that is saved again and again, one block changed, has the others judged once.
+    """
+    del library  # the blocks' schemas are what is judged by
+    return {}
+
+
 class _Checker:
     """Finds every mistake of one document."""
 
@@ -193,6 +206,7 @@ class _Checker:
         self.library = library
         self.images = images
         self.senders = senders
+        self.facts = tuple((one.path, one.digest, one.problem) for one in images.values())
 
     def mistakes(self) -> Iterator[Mistake]:
         values = self.document.values
@@ -223,9 +237,19 @@ class _Checker:
             known = near or ", ".join(self.library)
             yield self.document.mistake((*path, "block"), message, name=name, known=known)
             return
-        block = self.library[name]
+        key = (repr(values), self.facts)
+        if key in (right := _found_right(self.library)):
+            return
+        found = [*self.fields(name, values, path)]
+        if not found:
+            right[key] = None
+            while len(right) > _MAX_RIGHT:
+                right.pop(next(iter(right)), None)
+        yield from found
+
+    def fields(self, name: str, values: dict[str, Any], path: Path) -> Iterator[Mistake]:
         yield from self.schema(_block_rules(self.library, name), values, path)
-        schema = {"properties": COMMON | dict(block.properties)}
+        schema = {"properties": COMMON | dict(self.library[name].properties)}
         yield from self.texts({k: v for k, v in values.items() if k != "block"}, schema, path)
 
     def schema(self, rules: _Rules, values: Any, path: Path) -> Iterator[Mistake]:
