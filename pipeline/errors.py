@@ -7,6 +7,7 @@
     │   ├── LetterError             the letter has mistakes (all of them, each a Mistake)
     │   ├── SettingsError           infolettre.toml or an INFOLETTRE_… variable (likewise)
     │   ├── BlockError              a block's folder is at fault (likewise)
+    │   ├── WebhookError            a provider's webhook that cannot be believed or read
     │   └── WorkspaceError          no workspace here, no such letter, nowhere to write
     └── WorldError                  the network, a provider, a disk: `retryable` says whether again
         ├── ProviderError           the batch could not be handed over at all

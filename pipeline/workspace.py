@@ -69,6 +69,12 @@ class Workspace:
         return folders[-1]
 
 
+def shown(path: Path) -> str:
+    """Return a path as a person would type it from where they stand."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
 def find_workspace(start: Path) -> Workspace:
     """Return the workspace around ``start``: the nearest folder with an ``infolettre.toml``.
 

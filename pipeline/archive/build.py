@@ -5,7 +5,6 @@ their own modules; today's date and the way to read a letter come in by the door
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, tzinfo
@@ -31,6 +30,7 @@ from pipeline.render.events import events_of
 from pipeline.render.letter import render_edition
 from pipeline.render.pictures import make_picture
 from pipeline.words import mark
+from pipeline.workspace import ISSUE_FILE, shown
 
 _CODE: Final = Path(__file__).parents[1]
 #: Whose new version may change a page or a picture, like our own code.
@@ -226,7 +226,7 @@ def _picture_bytes(picture: Picture, source: Path) -> bytes:
     except (OSError, ValueError) as error:
         message = mark("this image cannot be published: {reason}")
         facts: dict[str, object] = {"reason": str(error)}
-        raise LetterError([Mistake(path=_shown(file), message=message, facts=facts)]) from error
+        raise LetterError([Mistake(path=shown(file), message=message, facts=facts)]) from error
 
 
 def _namesakes(letters: Iterable[PastLetter], sources: dict[str, Path]) -> Iterator[Mistake]:
@@ -236,7 +236,7 @@ def _namesakes(letters: Iterable[PastLetter], sources: dict[str, Path]) -> Itera
         other = numbers.setdefault(letter.number, letter.slug)
         if other != letter.slug:
             yield Mistake(
-                path=_shown(sources[letter.slug] / "issue.yaml"),
+                path=shown(sources[letter.slug] / ISSUE_FILE),
                 message=mark("number {number} is already that of {other}"),
                 facts={"number": letter.number, "other": other},
             )
@@ -263,9 +263,3 @@ def _code_fingerprint() -> str:
             found.update(file.relative_to(_CODE).as_posix().encode())
             found.update(file.read_bytes())
     return found.hexdigest()
-
-
-def _shown(file: Path) -> str:
-    """Return ``file`` as a person would type it from where they stand."""
-    relative = os.path.relpath(file)
-    return str(file) if relative.startswith("..") else relative

@@ -11,7 +11,6 @@ from pipeline.words import mark
 
 MAX_LOCAL: Final = 64  # octets, RFC 5321 §4.5.3.1.1
 MAX_ADDRESS: Final = 254  # octets: a path of 256 less its angle brackets, RFC 5321 §4.5.3.1.3
-MAX_LABEL: Final = 63  # octets, RFC 1035 §2.3.4
 
 _ATEXT: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"  # RFC 5322 §3.2.3
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"

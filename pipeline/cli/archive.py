@@ -7,8 +7,8 @@ import click
 
 from pipeline.archive.build import Built, build_archive
 from pipeline.cli.open import open_issue, open_press
-from pipeline.cli.speech import show, show_mistakes, shown, tell, tell_count
-from pipeline.workspace import Workspace, find_workspace
+from pipeline.cli.speech import show, show_mistakes, tell, tell_count
+from pipeline.workspace import Workspace, find_workspace, shown
 
 
 @click.group("archive", help=tell("Publish the past letters. A static site, for any web server."))

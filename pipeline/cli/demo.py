@@ -7,8 +7,8 @@ import click
 from pipeline.cli.archive import build_archive_here
 from pipeline.cli.letter import validate_command
 from pipeline.cli.send import send_command
-from pipeline.cli.speech import show, shown, tell
-from pipeline.workspace import find_workspace
+from pipeline.cli.speech import show, tell
+from pipeline.workspace import find_workspace, shown
 
 _PEOPLE = "issues/demo.csv"
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 
 from pipeline.cli.open import make_pictures, open_issue, open_library, open_press
-from pipeline.cli.speech import language, show, show_json, show_mistakes, shown, tell, tell_count
+from pipeline.cli.speech import language, show, show_json, show_mistakes, tell, tell_count
 from pipeline.errors import InputError, MistakesError, WorkspaceError
 from pipeline.words import mark
-from pipeline.workspace import ISSUE_FILE, find_workspace
+from pipeline.workspace import ISSUE_FILE, find_workspace, shown
 
 
 @click.command("validate", help=tell("Check a letter. Every mistake is told at its line."))

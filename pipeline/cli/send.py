@@ -19,7 +19,6 @@ from pipeline.cli.speech import (
     show,
     show_json,
     show_mistakes,
-    shown,
     tell,
     tell_count,
 )
@@ -29,7 +28,7 @@ from pipeline.delivery.providers import open_provider
 from pipeline.delivery.sending import send_letter
 from pipeline.errors import InputError, Mistake, ProviderError, WorkspaceError
 from pipeline.words import mark
-from pipeline.workspace import Workspace, find_workspace
+from pipeline.workspace import Workspace, find_workspace, shown
 
 
 @click.command("send", help=tell("Send a letter. To everybody in a CSV file, or to you as a test."))

@@ -72,12 +72,6 @@ def show(text: str = "") -> None:
     click.echo(text)
 
 
-def shown(path: Path) -> str:
-    """Return a path as one would type it from here."""
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative
-
-
 def show_json(value: object) -> None:
     """Print a value for a script."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.speech import language, show, show_json, shown, tell, tell_count
+from pipeline.cli.speech import language, show, show_json, tell, tell_count
 from pipeline.veille import desk
 from pipeline.veille.item import Entry
 from pipeline.veille.pull import FeedOutcome
-from pipeline.workspace import find_workspace
+from pipeline.workspace import find_workspace, shown
 
 
 @click.group(

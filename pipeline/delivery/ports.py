@@ -46,7 +46,6 @@ class Capabilities:
     """What the caller may count on."""
 
     batch: int
-    personalised_by_provider: bool = False
     can_be_asked: bool = False  # after a crash, the provider knows whether a message left
 
 

@@ -1,7 +1,6 @@
 """Reads a letter's folder: its text and the facts of its images. The edge of this room."""
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -12,8 +11,8 @@ from pipeline.errors import LetterError, Mistake
 from pipeline.issues.issue import Image, Issue, make_issue
 from pipeline.text.document import Document, parse_document
 from pipeline.words import mark
+from pipeline.workspace import ISSUE_FILE, shown
 
-ISSUE_FILE: Final = "issue.yaml"
 #: Pillow's names of the formats that mail programs show, or that are converted to one.
 FORMATS: Final = frozenset({"PNG", "JPEG", "GIF", "WEBP"})
 SUFFIXES: Final = frozenset(
@@ -37,7 +36,7 @@ def read_document(folder: Path) -> Document:
         raise LetterError(
             [Mistake(path=str(file), message=message, facts={"reason": error.strerror})]
         ) from None
-    return parse_document(data, path=_shown(file))
+    return parse_document(data, path=shown(file))
 
 
 def read_issue(folder: Path, *, library: Library, senders: Iterable[str]) -> Issue:
@@ -121,9 +120,3 @@ def _read_image(file: Path, name: str, changed_ns: int, octets: int) -> Image:
         format=kind,
         has_alpha=has_alpha,
     )
-
-
-def _shown(file: Path) -> str:
-    """Return ``file`` as a person would type it from where they stand."""
-    relative = os.path.relpath(file)
-    return str(file) if relative.startswith("..") else relative

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from premailer import Premailer
 
-INLINE_MARK: Final = "/*inline*/"
 _STYLE: Final = re.compile(r"<style([^>]*)>(?!\s*/\*inline\*/)")
 _INLINED: Final = re.compile(r"<style[^>]*>\s*/\*inline\*/.*?</style>", re.DOTALL)
 _CONDITIONALS: Final = re.compile(r"<!\[endif\]-->\s*<!--\[if mso \| IE\]>")

@@ -1,7 +1,8 @@
 """What letters are made of: words. Merge tags, Markdown, typography, dates and slugs.
 
-Everything here takes values and gives values: no file, no network, no database, no clock, and
-nothing of the rest of the house. An error is a plain `ValueError` of the module that raises it.
+Everything here takes values and gives values: no file, no network, no database, no clock. Of the
+rest of the house it knows only errors and words, for `document`; the other modules raise a plain
+`ValueError` of their own.
 
 - `merge`: the fixed list of `{{name|fallback}}` tags, and the tokens that carry them through
   Markdown, typography and HTML;
@@ -9,6 +10,8 @@ nothing of the rest of the house. An error is a plain `ValueError` of the module
   that door, `commonmark` parses, `prose` writes the plain text and `wrapping` fills its lines;
 - `typography`: French (and a little English) spacing on plain text;
 - `dates`: dates and hours as people say them;
+- `document`: a YAML text as plain values and the place of each;
+- `languages`: the names of languages;
 - `slugs`: names for addresses and anchors.
 
 What does *not* live here: what a block or an issue is (`blocks`, `issues`), MJML, inlining and

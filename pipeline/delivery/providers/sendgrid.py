@@ -81,7 +81,7 @@ class SendgridProvider:
     """Hands batches to ``POST /v3/mail/send``."""
 
     name = "sendgrid"
-    capabilities = Capabilities(batch=MAX_PEOPLE, personalised_by_provider=True)
+    capabilities = Capabilities(batch=MAX_PEOPLE)
 
     def __init__(self, settings: Sendgrid, *, api_key: str, webhook_key: str = "") -> None:
         # At DEBUG the client logs the headers, and the key is one of them.
