@@ -186,14 +186,16 @@ class _Table:
         )
 
 
-def people_lines(people: Iterable[Person]) -> Iterator[str]:
-    """Yield the lines of a CSV file that :func:`read_people` reads back, its heading first."""
-    yield "email,first_name,last_name,segments\r\n"
-    for person in people:
-        row = io.StringIO()
-        cells = (person.address, person.first_name, person.last_name)
-        csv.writer(row).writerow([*cells, " ".join(sorted(person.segments))])
-        yield row.getvalue()
+#: The first line of a file that :func:`read_people` reads.
+HEADING: Final = "email,first_name,last_name,segments\r\n"
+
+
+def person_line(person: Person) -> str:
+    """Return one line of such a file, its line break included."""
+    row = io.StringIO()
+    cells = (person.address, person.first_name, person.last_name)
+    csv.writer(row).writerow([*cells, " ".join(sorted(person.segments))])
+    return row.getvalue()
 
 
 def plain_heading(heading: str) -> str:

@@ -12,7 +12,7 @@ from types import FrameType
 import click
 
 from pipeline.audience.address import normalise_address
-from pipeline.audience.people import Person, people_lines, read_people
+from pipeline.audience.people import Person, read_people
 from pipeline.cli.open import make_pictures, open_issue, open_press
 from pipeline.cli.speech import (
     language,
@@ -22,11 +22,12 @@ from pipeline.cli.speech import (
     tell,
     tell_count,
 )
+from pipeline.delivery.leftover import Leftover
 from pipeline.delivery.mailing import Mailing, recipient_of, secret_of
 from pipeline.delivery.ports import Outcome, Provider, Recipient, State
 from pipeline.delivery.providers import open_provider
-from pipeline.delivery.sending import send_letter
-from pipeline.errors import InputError, Mistake, ProviderError, WorkspaceError
+from pipeline.delivery.sending import Summary, send_letter
+from pipeline.errors import InputError, Mistake
 from pipeline.words import mark
 from pipeline.workspace import Workspace, find_workspace, shown
 
@@ -64,7 +65,6 @@ def send_command(
     provider = open_provider(
         name, settings=workspace.settings, root=workspace.root, environ=os.environ
     )
-    run = _Run()
     with closing(provider):
         secret = secret_of(os.environ, provider=name)
         if dry_run:
@@ -72,23 +72,27 @@ def send_command(
             return
         if not (yes or test_address) and sys.stdin.isatty():
             confirm(_ready(mailing, count, name))
-        recipients = (
-            recipient_of(person, settings=workspace.settings, secret=secret) for person in people
-        )
-        batch = workspace.settings.delivery.batch
-        with _progress(count, run), _interruptible(provider, run):
-            run.error = send_letter(
-                provider, mailing.letter_for, recipients, batch=batch, on_outcome=run.hear
-            ).error
-    knows_the_rest = people_file is not None and not run.was_cut
-    rest = _write_rest(workspace, mailing, people, run) if knows_the_rest else None
-    _show_summary(run, people, count, as_json=as_json, rest=rest)
-    if run.counts[State.ACCEPTED] < count or people.mistakes:
+        leftover = Leftover(workspace.var / "send" / f"{mailing.issue.slug}-{_moment()}.csv")
+        with _interruptible(provider), leftover, _progress(count) as step:
+            summary = send_letter(
+                provider,
+                mailing.letter_for,
+                (
+                    recipient_of(person, settings=workspace.settings, secret=secret)
+                    for person in people
+                ),
+                batch=workspace.settings.delivery.batch,
+                on_outcome=_ear(step, leftover),
+                on_left=leftover.add,
+            )
+    rest = leftover.path if people_file else None
+    _show_summary(summary, people, as_json=as_json, rest=rest)
+    if summary.accepted < count or people.mistakes:
         raise SystemExit(1)
 
 
 @contextmanager
-def _interruptible(provider: Provider, run: "_Run") -> Iterator[None]:
+def _interruptible(provider: Provider) -> Iterator[None]:
     """Let Ctrl-C end the sending but not what is told of it; pressed again, it ends at once."""
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -100,8 +104,8 @@ def _interruptible(provider: Provider, run: "_Run") -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        run.was_cut = True
         click.echo(tell("Quit: of those under way, nobody knows whether they have it."), err=True)
+        raise SystemExit(1) from None
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -119,13 +123,16 @@ def confirm(statement: str) -> None:
 def _mailing(workspace: Workspace, issue: str, *, is_test: bool) -> Mailing:
     folder = workspace.find_issue(issue)
     press = open_press(workspace)
-    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     return Mailing(
         issue=open_issue(workspace, folder, press),
         press=press,
         pictures=lambda edition: make_pictures(edition, folder, workspace),
-        campaign=f"{folder.name}-test-{moment}" if is_test else folder.name,
+        campaign=f"{folder.name}-test-{_moment()}" if is_test else folder.name,
     )
+
+
+def _moment() -> str:
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
 
 
 class _People:
@@ -166,44 +173,35 @@ def _ready(mailing: Mailing, count: int, provider: str) -> str:
     )
 
 
-class _Run:
-    """What was heard of a sending so far: counts, who was served, who may have been."""
+def _ear(step: Callable[[], None], leftover: Leftover) -> Callable[[Outcome, Recipient], None]:
+    """Return what hears of each outcome: a trouble is named at once, and the bar moves."""
 
-    def __init__(self) -> None:
-        self.counts = dict.fromkeys(State, 0)
-        self.repeats = 0
-        self.served: set[str] = set()
-        self.error: ProviderError | None = None
-        self.was_cut = False
-        self.step: Callable[[], None] = lambda: None
+    def hear(outcome: Outcome, recipient: Recipient) -> None:
+        step()
+        if outcome.state is State.ACCEPTED:
+            return
+        told = outcome.error.say(language()) if outcome.error else outcome.detail
+        sentence = _STATES[outcome.state]
+        said = tell(sentence, address=recipient.address, code=outcome.code, detail=told)
+        click.echo(said, err=True)
+        if outcome.state is not State.UNCERTAIN:
+            leftover.add(recipient)
 
-    def hear(self, outcome: Outcome, recipient: Recipient) -> None:
-        """Count an outcome, name it at once where it is a trouble, and move the bar."""
-        self.counts[outcome.state] += 1
-        self.repeats += outcome.is_repeat
-        if outcome.state in (State.ACCEPTED, State.UNCERTAIN):
-            self.served.add(recipient.address)
-        if outcome.state is not State.ACCEPTED:
-            told = outcome.error.say(language()) if outcome.error else outcome.detail
-            sentence = _STATES[outcome.state]
-            said = tell(sentence, address=recipient.address, code=outcome.code, detail=told)
-            click.echo(said, err=True)
-        self.step()
+    return hear
 
 
 @contextmanager
-def _progress(count: int, run: _Run) -> Iterator[None]:
-    """Show a bar on a terminal while ``run`` goes on."""
+def _progress(count: int) -> Iterator[Callable[[], None]]:
+    """Yield what moves the bar by one; there is a bar on a terminal only."""
     if not sys.stderr.isatty():
-        yield
+        yield lambda: None
         return
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task(tell("Sending"), total=count)
-        run.step = lambda: bar.advance(task)
-        yield
+        yield lambda: bar.advance(task)
 
 
 _STATES = {
@@ -215,36 +213,23 @@ _STATES = {
 }
 
 
-def _write_rest(
-    workspace: Workspace, mailing: Mailing, people: "_People", run: _Run
-) -> Path | None:
-    """Write those who certainly have no mail into a file that ``--to`` takes; return it."""
-    rest = [person for person in people if person.address not in run.served]
-    if not rest:
-        return None
-    file = workspace.var / "send" / f"{mailing.issue.slug}.csv"
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("".join(people_lines(rest)), encoding="utf-8")
-    except OSError as error:
-        message = mark("{folder} cannot be written ({reason}): give yourself the right to write")
-        raise WorkspaceError(message, folder=file.parent, reason=error.strerror) from None
-    return file
-
-
-def _show_summary(
-    run: _Run, people: "_People", count: int, *, as_json: bool, rest: Path | None
-) -> None:
-    counts = {str(state): number for state, number in run.counts.items()}
-    counts |= {"waiting": count - sum(counts.values()), "faulty_rows": len(people.mistakes)}
+def _show_summary(summary: Summary, people: "_People", *, as_json: bool, rest: Path | None) -> None:
+    counts = {
+        "accepted": summary.accepted,
+        "deferred": summary.deferred,
+        "failed": summary.failed,
+        "uncertain": summary.uncertain,
+        "waiting": summary.waiting,
+        "faulty_rows": len(people.mistakes),
+    }
     if as_json:
-        show_json(counts | {"repeated": run.repeats, "rest": str(rest) if rest else None})
+        show_json(counts | {"repeated": summary.repeated, "rest": str(rest) if rest else None})
     else:
-        _show_counts(counts, run.repeats)
+        _show_counts(counts, summary.repeated)
     if people.mistakes:
         show_mistakes(people.mistakes)
-    if run.error:
-        click.echo(click.style(run.error.say(language()), fg="red"), err=True)
+    if summary.error:
+        click.echo(click.style(summary.error.say(language()), fg="red"), err=True)
     if rest and not as_json:
         show(tell("To send to those who have nothing yet: --to {file}", file=shown(rest)))
 

@@ -1,10 +1,12 @@
 """A run over many people: each heard of once, in batches, and nobody lost when it stops."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from pipeline.delivery.events import Event
 from pipeline.delivery.message import Letter
 from pipeline.delivery.ports import Capabilities, Outcome, Recipient, State
+from pipeline.delivery.providers.outbox import Outbox
 from pipeline.delivery.sending import MAX_TROUBLES, Summary, send_letter
 from pipeline.errors import ProviderError
 from tests.delivery.letters import a_letter, a_recipient, an_edition
@@ -110,6 +112,45 @@ def test_when_the_provider_cannot_go_on_the_rest_is_counted_as_waiting() -> None
     assert summary.error is not None
     assert summary.error.retryable
     assert len(provider.batches) == 2
+
+
+def test_who_is_not_handed_over_is_named_in_their_order_and_nobody_else() -> None:
+    left: list[str] = []
+    provider = Scripted(stop_at="r4", states={"r1": State.FAILED})
+    people = (a_recipient(number) for number in range(9))
+
+    summary = send_letter(
+        provider,
+        lambda _: LETTER,
+        people,
+        batch=3,
+        on_outcome=lambda outcome, recipient: None,
+        on_left=lambda recipient: left.append(recipient.id),
+    )
+
+    assert left == [f"r{number}" for number in range(4, 9)]
+    assert summary.waiting == len(left)
+
+
+def test_a_provider_that_was_stopped_ends_the_run(tmp_path: Path) -> None:
+    provider = Outbox(tmp_path)
+    left: list[str] = []
+
+    def hear(outcome: Outcome, recipient: Recipient) -> None:
+        if recipient.id == "r3":
+            provider.stop()
+
+    summary = send_letter(
+        provider,
+        lambda _: LETTER,
+        (a_recipient(number) for number in range(20)),
+        batch=6,
+        on_outcome=hear,
+        on_left=lambda recipient: left.append(recipient.id),
+    )
+
+    assert (summary.accepted, summary.waiting, summary.error) == (4, 16, None)
+    assert left == [f"r{number}" for number in range(4, 20)]
 
 
 def test_a_batch_without_any_answer_is_the_last_one() -> None:
