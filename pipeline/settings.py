@@ -18,6 +18,8 @@ from pipeline.words import mark
 
 ENV_PREFIX: Final = "INFOLETTRE_"
 _COLOUR: Final = re.compile("#[0-9a-fA-F]{6}")
+#: Seconds between two messages to a domain, at most: slower, a letter would take weeks.
+MAX_PAUSE: Final = 1_000
 _FONTS: Final = re.compile(r"[\w ,-]+")  # names of several words need no quotes in CSS
 
 
@@ -123,11 +125,56 @@ class Database:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """How a letter leaves: the provider's name, and how many recipients a batch has."""
+    """How a letter leaves: the provider, the recipients of a batch, the pace, who has to agree.
+
+    ``rate`` is in messages a second, for all workers together; 0 sets no limit. ``grace`` is in
+    minutes.
+    """
 
     provider: str = "outbox"
     list_id: str = ""
     batch: int = 500
+    rate: float = 0.0
+    require_approval: bool = False
+    grace: int = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """What one domain of recipients takes, in messages a second."""
+
+    rate: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounces:
+    """Where mail that could not be delivered comes back, and where we read it.
+
+    ``address`` is the envelope sender: a ``+`` and a signed token are put into it. It is read
+    from ``maildir``, relative to the workspace, or by IMAP; the password is
+    INFOLETTRE_IMAP_PASSWORD.
+    """
+
+    address: str = ""
+    maildir: str = ""
+    imap_host: str = ""
+    imap_port: int = 993
+    imap_username: str = ""
+    imap_folder: str = "INBOX"
+    soft_limit: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """How one subscribes: the text that is agreed to, and who sends the mail that confirms.
+
+    A request that is not confirmed is erased after ``confirm_days``.
+    """
+
+    wording: str = ""
+    wording_version: str = ""
+    sender: str = ""
+    confirm_days: int = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +228,8 @@ class Veille:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that ``infolettre.toml`` may say; ``senders`` is a table of profiles."""
+    """Everything that ``infolettre.toml`` may say; ``senders`` is a table of profiles,
+    ``domains`` one of the domains that take no more than so much."""
 
     language: Literal["fr", "en"] = "fr"
     site: Site = field(default_factory=Site)
@@ -191,6 +239,9 @@ class Settings:
     render: Render = field(default_factory=Render)
     database: Database = field(default_factory=Database)
     delivery: Delivery = field(default_factory=Delivery)
+    domains: dict[str, Domain] = field(default_factory=dict)
+    bounces: Bounces = field(default_factory=Bounces)
+    subscription: Subscription = field(default_factory=Subscription)
     outbox: Outbox = field(default_factory=Outbox)
     smtp: Smtp = field(default_factory=Smtp)
     dkim: Dkim = field(default_factory=Dkim)
@@ -211,6 +262,7 @@ def parse_settings(toml: str, *, path: str, environ: Mapping[str, str]) -> Setti
     reader.overlay(table, environ)
     settings: Settings = reader.build(Settings, table, keys=())
     reader.check_theme(settings.theme)
+    reader.check_delivery(settings)
     if reader.mistakes:
         raise SettingsError(reader.mistakes)
     return settings
@@ -308,6 +360,23 @@ class _Reader:
             if not _FONTS.fullmatch(getattr(theme, name)):
                 message = mark("“{found}” is not a list of fonts: write it as Georgia, serif")
                 self.fault(("theme", name), message, found=getattr(theme, name))
+
+    def check_delivery(self, settings: Settings) -> None:
+        """Note what no sending could keep to: no recipients at a time, less than no message."""
+        least: dict[tuple[str, ...], tuple[float, float]] = {
+            ("delivery", "batch"): (settings.delivery.batch, 1),
+            ("delivery", "rate"): (settings.delivery.rate, 0),
+            ("delivery", "grace"): (settings.delivery.grace, 0),
+            ("bounces", "soft_limit"): (settings.bounces.soft_limit, 1),
+            ("subscription", "confirm_days"): (settings.subscription.confirm_days, 1),
+        }
+        for name, domain in settings.domains.items():
+            if isinstance(domain.rate, float):  # else its own mistake is noted already
+                least["domains", name, "rate"] = (domain.rate, 1 / MAX_PAUSE)
+        for keys, (found, expected) in least.items():
+            if found < expected:
+                message = mark("“{name}” is {found}: expected {expected} or more")
+                self.fault(keys, message, name=".".join(keys), found=found, expected=expected)
 
     def fault(self, keys: tuple[str, ...], message: str, **facts: object) -> None:
         variable = self.variables.get(keys)

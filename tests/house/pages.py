@@ -264,7 +264,32 @@ MEANINGS: Final = {
     " ne part), `smtp` ou `sendgrid`.",
     "delivery.list_id": "Le nom stable de la liste, que lisent les messageries. Vide : tiré du nom"
     " de la lettre et du domaine de l’expéditeur.",
-    "delivery.batch": "Combien de destinataires à la fois.",
+    "delivery.batch": "Combien de destinataires à la fois, au plus : c’est aussi ce dont on ne"
+    " saurait pas dire le sort si la machine s’éteignait en plein envoi.",
+    "delivery.rate": "Combien de messages par seconde au plus, tous programmes d’envoi réunis. 0 :"
+    " sans limite.",
+    "delivery.require_approval": "`true` : rien ne part avant un « bon à envoyer » (`infolettre"
+    " campaign approve`).",
+    "delivery.grace": "De combien de minutes un envoi programmé peut être en retard ; au-delà, il"
+    " attend une personne.",
+    "domains.<name>.rate": "Combien de messages par seconde un domaine de destinataires accepte ;"
+    ' un tableau par domaine, comme `[domains."orange.example"]`.',
+    "bounces.address": "L’adresse à laquelle reviennent les messages non remis. Vide : celle de"
+    " l’expéditeur.",
+    "bounces.maildir": "Le dossier Maildir où les lire.",
+    "bounces.imap_host": "Ou le serveur IMAP où les lire ; le mot de passe est dans la variable"
+    " `INFOLETTRE_IMAP_PASSWORD`.",
+    "bounces.imap_port": "Son port.",
+    "bounces.imap_username": "Le nom d’utilisateur.",
+    "bounces.imap_folder": "Le dossier de la boîte.",
+    "bounces.soft_limit": "Après combien de lettres de suite non remises une adresse est mise de"
+    " côté.",
+    "subscription.wording": "Le texte exact auquel on consent en s’abonnant ; il est gardé comme"
+    " preuve. Vide : celui du formulaire.",
+    "subscription.wording_version": "La version de ce texte.",
+    "subscription.sender": "Le profil d’expéditeur des messages de confirmation ; un autre que"
+    " celui des lettres, si possible. Vide : le premier profil.",
+    "subscription.confirm_days": "Après combien de jours une demande non confirmée est effacée.",
     "outbox.path": "Le dossier où les lettres sont écrites quand rien ne part.",
     "smtp.host": "Le serveur d’envoi.",
     "smtp.port": "Son port.",
@@ -294,6 +319,9 @@ _TITLES: Final = {
     "theme.light": "Les couleurs : `[theme.light]` et `[theme.dark]`",
     "render": "La mise en page : `[render]`",
     "delivery": "L’envoi : `[delivery]`",
+    "domains": 'Les domaines à ménager : `[domains."orange.example"]`',
+    "bounces": "Les retours : `[bounces]`",
+    "subscription": "L’abonnement : `[subscription]`",
     "outbox": "La boîte d’envoi d’essai : `[outbox]`",
     "smtp": "Par un serveur SMTP : `[smtp]`",
     "dkim": "La signature DKIM, par SMTP : `[dkim]`",
