@@ -15,6 +15,7 @@ class Kind(StrEnum):
     """What a line of the log says; ``imported`` and ``added`` are the team's, not the person's."""
 
     ASKED = "asked"
+    LAPSED = "lapsed"  # what they asked came to nothing: not confirmed in time, or no mail left
     CONFIRMED = "confirmed"
     IMPORTED = "imported"
     ADDED = "added"

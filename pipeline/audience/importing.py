@@ -24,13 +24,14 @@ from pipeline.audience.merging import Change, Fate, Known, decide
 from pipeline.audience.register import (
     add_segments,
     columns_of,
-    forgotten_keys,
     hold_people,
     new_public_id,
     segments_of,
 )
 from pipeline.audience.rows import read_rows
 from pipeline.audience.states import GONE, State
+from pipeline.audience.suppression import forgotten_keys
+from pipeline.audience.tokens import Secrets
 from pipeline.errors import InputError, Mistake, WorkspaceError
 from pipeline.store.engine import reading, writing
 from pipeline.store.people import consent, subscriber
@@ -70,7 +71,7 @@ class Import:
 
     file: Path
     now: datetime
-    secret: bytes = b""
+    secret: Secrets = b""
     dry_run: bool = False
     assume: State | None = None
     wording: str = ""

@@ -47,12 +47,16 @@ PAGE: Final = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """Which people are asked for; what is left out asks for everybody."""
+    """Which people are asked for; what is left out asks for everybody.
+
+    ``also`` are further conditions over the table of subscribers.
+    """
 
     state: State | None = None
     segment: str = ""
     rule: Rule | None = None
     search: str = ""
+    also: tuple[ColumnElement[bool], ...] = ()
 
 
 def rule_condition(rule: Rule) -> ColumnElement[bool]:
@@ -140,7 +144,7 @@ def find_people(connection: Connection, asked: Asked) -> ColumnElement[bool]:
     if asked.search:
         columns = (subscriber.c.address, subscriber.c.first_name, subscriber.c.last_name)
         wanted.append(or_(*(one.icontains(asked.search, autoescape=True) for one in columns)))
-    return and_(*wanted)
+    return and_(*wanted, *asked.also)
 
 
 def count_found(connection: Connection, asked: Asked) -> int:

@@ -12,15 +12,15 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, delete, insert, select, text, update
 
-from pipeline.audience.address import normalise_address
+from pipeline.audience.address import Address, normalise_address
 from pipeline.audience.cells import clean_name, clean_segment, read_language
 from pipeline.audience.consent import Consent, Kind, kind_of
-from pipeline.audience.secret import SECRET
 from pipeline.audience.states import GONE, Event, State, next_state
-from pipeline.audience.tokens import suppression_hash
+from pipeline.audience.suppression import forgotten_at, forgotten_keys, keep_out
+from pipeline.audience.tokens import Secrets
 from pipeline.errors import InputError
 from pipeline.store.engine import scrub, writing
-from pipeline.store.people import consent, subscriber, subscriber_segment, suppression
+from pipeline.store.people import consent, subscriber, subscriber_segment
 from pipeline.words import mark
 
 _LOCK: Final = 0x1F01_4E5E  # any number, the same for all who add or forget people
@@ -77,14 +77,20 @@ def find_subscriber(connection: Connection, address: str) -> Subscriber | None:
     return read_subscribers(connection, [row])[0] if row else None
 
 
-def get_subscriber(connection: Connection, address: str, secret: bytes = b"") -> Subscriber:
+def find_by_public_id(connection: Connection, public_id: str) -> Subscriber | None:
+    """Return whom a link names; nobody where they were forgotten since."""
+    row = connection.execute(select(subscriber).where(subscriber.c.public_id == public_id)).first()
+    return read_subscribers(connection, [row])[0] if row and row.address else None
+
+
+def get_subscriber(connection: Connection, address: str, secret: Secrets = b"") -> Subscriber:
     """Return who has ``address``. Raises InputError where nobody has it, or where it is no address.
 
-    With the secret, one who was forgotten is told apart from one who was never here.
+    With the secrets, one who was forgotten is told apart from one who was never here.
     """
     if found := find_subscriber(connection, address):
         return found
-    if secret and (at := forgotten_at(connection, address, secret)):
+    if at := forgotten_at(connection, address, secret):
         raise InputError(
             mark("who had “{address}” asked to be forgotten on {day}: nothing else is known"),
             address=address,
@@ -129,35 +135,6 @@ def segments_of(connection: Connection, ids: list[int]) -> dict[int, set[str]]:
     return found
 
 
-def forgotten_at(connection: Connection, address: str, secret: bytes) -> datetime | None:
-    """Return when who had ``address`` asked to be forgotten, None where nobody did."""
-    hashed = suppression_hash(normalise_address(address).key, secret)
-    at: datetime | None = connection.scalar(
-        select(suppression.c.at).where(suppression.c.address_hash == hashed)
-    )
-    return at
-
-
-def forgotten_keys(connection: Connection, keys: list[str], secret: bytes) -> set[str]:
-    """Return those of ``keys`` whose owners asked to be forgotten.
-
-    Raises InputError where somebody did, but the secret that would tell who is not given.
-    """
-    if not connection.scalar(select(select(suppression).exists())):
-        return set()
-    if not secret:
-        raise InputError(_NEEDS_SECRET, variable=SECRET)
-    hashes = {suppression_hash(key, secret): key for key in keys}
-    rows = select(suppression.c.address_hash).where(suppression.c.address_hash.in_(list(hashes)))
-    return {hashes[found] for found in connection.scalars(rows)}
-
-
-_NEEDS_SECRET: Final = mark(
-    "some people asked to be forgotten, and only the key in the variable {variable} tells whether"
-    " they are among these: set it as it was then"
-)
-
-
 def log_consent(connection: Connection, subscriber_id: int, entry: Consent) -> None:
     """Add a line to the log of a person, in the caller's transaction."""
     connection.execute(insert(consent).values(subscriber_id=subscriber_id, **columns_of(entry)))
@@ -176,7 +153,7 @@ def columns_of(entry: Consent) -> dict[str, Any]:
 
 
 def add_subscriber(
-    engine: Engine, newcomer: Newcomer, entry: Consent, *, secret: bytes = b""
+    engine: Engine, newcomer: Newcomer, entry: Consent, *, secret: Secrets = b""
 ) -> Subscriber:
     """Add a person who agreed, as active; ``entry`` says how. Raises InputError where they are
     known already, left, or asked to be forgotten."""
@@ -185,23 +162,31 @@ def add_subscriber(
     with writing(engine) as connection:
         hold_people(connection, alone=True)
         _check_new(connection, str(address), address.key, secret)
-        values = {
-            "address": str(address),
-            "address_key": address.key,
-            "public_id": new_public_id(),
-            "first_name": clean_name(newcomer.first_name),
-            "last_name": clean_name(newcomer.last_name),
-            "language": _language(newcomer.language),
-            "state": State.ACTIVE.value,
-            "state_at": entry.at,
-            "attributes": {},
-            "created_at": entry.at,
-        }
-        made = insert(subscriber).values(values).returning(subscriber.c.id)
-        number = connection.execute(made).scalar_one()
+        number = insert_person(connection, address, newcomer, state=State.ACTIVE, at=entry.at)
         add_segments(connection, [(number, one) for one in tags])
         log_consent(connection, number, entry)
         return get_subscriber(connection, str(address))
+
+
+def insert_person(
+    connection: Connection, address: Address, newcomer: Newcomer, *, state: State, at: datetime
+) -> int:
+    """Write a new row and return its number; the caller holds people, logs, and adds segments."""
+    values: dict[str, Any] = {
+        "address": str(address),
+        "address_key": address.key,
+        "public_id": new_public_id(),
+        "first_name": clean_name(newcomer.first_name),
+        "last_name": clean_name(newcomer.last_name),
+        "language": _language(newcomer.language),
+        "state": state.value,
+        "state_at": at,
+        "attributes": {},
+        "created_at": at,
+    }
+    made = insert(subscriber).values(values).returning(subscriber.c.id)
+    number: int = connection.execute(made).scalar_one()
+    return number
 
 
 def _language(text: str) -> str:
@@ -219,7 +204,7 @@ def add_segments(connection: Connection, pairs: list[tuple[int, str]]) -> None:
         connection.execute(insert(subscriber_segment), rows)
 
 
-def _check_new(connection: Connection, address: str, key: str, secret: bytes) -> None:
+def _check_new(connection: Connection, address: str, key: str, secret: Secrets) -> None:
     if forgotten_keys(connection, [key], secret):
         raise InputError(
             mark(
@@ -272,7 +257,7 @@ def move(
 
     Forgetting is :func:`forget`'s. Nothing is written where the event changes nothing.
     """
-    before = _hold(connection, person)
+    before = hold_person(connection, person)
     state = next_state(before, event)
     if state is not before:
         here = subscriber.c.id == person.id
@@ -288,7 +273,7 @@ def move(
     return state
 
 
-def _hold(connection: Connection, person: Subscriber) -> State:
+def hold_person(connection: Connection, person: Subscriber) -> State:
     """Keep others from moving a person, and return the state: it may be another by now."""
     row = select(subscriber.c.state).where(subscriber.c.id == person.id).with_for_update()
     return State(connection.execute(row).scalar_one())
@@ -301,27 +286,25 @@ def remove(engine: Engine, address: str, *, now: datetime, source: str) -> tuple
         return person.state, move(connection, person, Event.LEAVE, now=now, source=source)
 
 
-def forget(engine: Engine, address: str, *, secret: bytes, now: datetime, source: str) -> None:
+def forget(engine: Engine, address: str, *, secret: Secrets, now: datetime, source: str) -> None:
     """Erase who has ``address``; a keyed hash stays, so that no file brings them back.
 
     The row stays as well, empty, so that past letters keep their counts. One who is not here is
     kept out in the same way. Raises InputError where it is no address.
     """
-    key = normalise_address(address).key
     with writing(engine) as connection:
         hold_people(connection, alone=True)
         if not forgotten_at(connection, address, secret):
-            hashed = suppression_hash(key, secret)
-            row = {"address_hash": hashed, "reason": State.FORGOTTEN.value, "at": now}
-            connection.execute(insert(suppression).values(row))
+            keep_out(connection, address, secret, now=now)
         if person := find_subscriber(connection, address):
-            _hold(connection, person)
-            _erase(connection, person, now)
+            hold_person(connection, person)
+            empty_person(connection, person, now=now)
             log_consent(connection, person.id, Consent(kind=Kind.FORGOTTEN, at=now, source=source))
     scrub(engine)
 
 
-def _erase(connection: Connection, person: Subscriber, now: datetime) -> None:
+def empty_person(connection: Connection, person: Subscriber, *, now: datetime) -> None:
+    """Leave nothing of a person but an empty row, in the caller's transaction."""
     for table in (consent, subscriber_segment):
         connection.execute(delete(table).where(table.c.subscriber_id == person.id))
     empty: dict[str, Any] = {

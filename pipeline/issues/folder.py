@@ -51,6 +51,20 @@ def read_issue(folder: Path, *, library: Library, senders: Iterable[str]) -> Iss
     )
 
 
+def folder_digest(folder: Path) -> str:
+    """Return the SHA-256 of a letter's text and images: another as soon as one was edited.
+
+    Empty where there is no letter (any more).
+    """
+    try:
+        digest = hashlib.sha256((folder / ISSUE_FILE).read_bytes())
+    except OSError:
+        return ""
+    for image in read_images(folder):
+        digest.update(f"\0{image.path}\0{image.digest}".encode())
+    return digest.hexdigest()
+
+
 def read_images(folder: Path) -> Iterator[Image]:
     """Yield the facts of every image below ``folder``, usable or with its problem."""
     for file in sorted(folder.rglob("*")):

@@ -57,6 +57,7 @@ campaign: Final = Table(
     Column("created_by", Text, nullable=False),
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),
+    Column("reviewed_at", UtcDateTime),
     Column("pause_reason", String(16), nullable=False, default=""),
     Column("pause_detail", Text, nullable=False, default=""),
     Column("strikes", Integer, nullable=False, server_default="0"),

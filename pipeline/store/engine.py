@@ -46,7 +46,7 @@ def _read_url(url: str) -> URL:
     try:
         found = make_url(url)
         known = found.drivername in ("sqlite", "postgresql", "postgres", "postgresql+psycopg")
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a port that is no number
         known = False
     if not known:
         raise WorkspaceError(
@@ -59,8 +59,20 @@ def _read_url(url: str) -> URL:
     return found
 
 
+def show_url(url: URL) -> str:
+    """Return a database's address for people: no driver, and no password wherever it stands."""
+    named = url.set(drivername=url.get_backend_name())
+    plain = named.difference_update_query(("password", "sslpassword"))  # libpq takes both there
+    return plain.render_as_string(hide_password=True)
+
+
+def sqlite_file(url: URL, root: Path) -> Path:
+    """Return the file of a SQLite database; a relative one lies below ``root``."""
+    return root / (url.database or "var/infolettre.db")
+
+
 def _open_sqlite(url: URL, root: Path) -> Engine:
-    file = root / (url.database or "var/infolettre.db")
+    file = sqlite_file(url, root)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -119,7 +131,7 @@ def told(engine: Engine) -> Iterator[None]:
 
 def _trouble(engine: Engine, error: DBAPIError) -> WorldError:
     reason = " ".join(str(error.orig).split())[:300]
-    shown = engine.url.render_as_string(hide_password=True)
+    shown = show_url(engine.url)
     if "locked" in reason:
         message = mark("the database {url} is in use by another program: try again in a moment")
     elif engine.dialect.name == "sqlite":

@@ -13,6 +13,7 @@ from pipeline.audience.queries import Asked, each_subscriber
 from pipeline.audience.register import Subscriber, consents_of, find_subscriber
 from pipeline.audience.rows import read_rows
 from pipeline.audience.states import State
+from pipeline.audience.tokens import Secrets
 from pipeline.errors import Mistake
 from pipeline.store.engine import reading
 
@@ -36,7 +37,7 @@ def import_text(
     text: str | bytes,
     *,
     dry_run: bool = False,
-    secret: bytes = SECRET,
+    secret: Secrets = SECRET,
     batch: int = 2,
     assume: State | None = None,
     now: datetime = NOW,

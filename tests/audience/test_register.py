@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 from pipeline.audience import register
 from pipeline.audience.consent import Consent, Kind
 from pipeline.audience.queries import count_people
-from pipeline.audience.secret import read_secret, require_secret
+from pipeline.audience.secret import read_secret, require_keys
 from pipeline.audience.states import Event, State
 from pipeline.errors import InputError
 from pipeline.store.engine import reading, writing
@@ -167,10 +167,10 @@ def test_two_who_add_the_same_person_at_once_make_one_row(engine: Engine) -> Non
 
 def test_the_key_comes_from_the_environment_and_is_named_where_it_is_missing() -> None:
     assert read_secret({}) == b""
-    assert require_secret({"INFOLETTRE_SECRET": "x" * 16}) == b"x" * 16
+    assert require_keys({"INFOLETTRE_SECRET": "x" * 16}).current == b"x" * 16
     for environ in ({}, {"INFOLETTRE_SECRET": "court"}):
         with pytest.raises(InputError, match="INFOLETTRE_SECRET") as told:
-            require_secret(environ)
+            require_keys(environ)
         assert "court" not in str(told.value)
 
 

@@ -41,6 +41,7 @@ def _campaigns() -> None:
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("started_at", UtcDateTime()),
         sa.Column("finished_at", UtcDateTime()),
+        sa.Column("reviewed_at", UtcDateTime()),
         sa.Column("pause_reason", sa.String(16), nullable=False),
         sa.Column("pause_detail", sa.Text(), nullable=False),
         sa.Column("strikes", sa.Integer(), server_default="0", nullable=False),
