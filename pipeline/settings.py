@@ -202,10 +202,13 @@ class Dkim:
     """Signatures of our own, for a server that does not sign; empty, there are none.
 
     The private key is INFOLETTRE_DKIM_KEY (PEM), or the file named by INFOLETTRE_DKIM_KEY_FILE.
+    With ``second_selector`` each message is signed by a second key as well, so that one is of RSA
+    and one of Ed25519: INFOLETTRE_DKIM_SECOND_KEY, or INFOLETTRE_DKIM_SECOND_KEY_FILE.
     """
 
     domain: str = ""
     selector: str = ""
+    second_selector: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""DKIM (RFC 6376): one signature over one message, by an RSA or an Ed25519 key (RFC 8463).
+"""DKIM (RFC 6376): signatures over one message, by an RSA key, an Ed25519 one, or one of each.
 
 Values in, values out: the key's text and the time come in. Where a key is kept, and which letters
 are signed, is elsewhere.
@@ -90,8 +90,47 @@ class Signer:
         return self.key.sign(hashlib.sha256(data).digest())  # RFC 8463 §3
 
 
-def make_signer(pem: str, *, domain: str, selector: str, variable: str) -> Signer:
-    """Make a Signer of a private key in PEM.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerPair:
+    """Two keys for one message: each receiver checks the signature that it can (RFC 8463 §3).
+
+    Every receiver knows RSA, not yet every one Ed25519.
+    """
+
+    rsa: Signer
+    ed25519: Signer
+
+    def sign(self, message: bytes, *, now: datetime) -> bytes:
+        """Return both fields, RSA's on top: some receivers judge by the first one alone."""
+        return self.rsa.sign(message, now=now) + self.ed25519.sign(message, now=now)
+
+
+def pair_signers(first: Signer, second: Signer) -> SignerPair:
+    """Make a pair of an RSA and an Ed25519 signer, in either order.
+
+    Raises InputError where both keys are of one kind, or both stand at one place of the DNS.
+    """
+    if first.selector == second.selector:
+        raise InputError(
+            mark(
+                "“dkim.selector” and “dkim.second_selector” are both “{selector}”: each key needs"
+                " its own"
+            ),
+            selector=first.selector,
+        )
+    if isinstance(first.key, RSAPrivateKey) == isinstance(second.key, RSAPrivateKey):
+        raise InputError(
+            mark("both keys of DKIM are of one kind: give one of RSA and one of Ed25519")
+        )
+    if isinstance(first.key, RSAPrivateKey):
+        return SignerPair(rsa=first, ed25519=second)
+    return SignerPair(rsa=second, ed25519=first)
+
+
+def make_signer(
+    pem: str, *, domain: str, selector: str, variable: str, setting: str = "dkim.selector"
+) -> Signer:
+    """Make a Signer of a private key in PEM; ``setting`` is the one that says ``selector``.
 
     Raises InputError, which names ``variable`` and never what is in it, where that is no key of a
     kind and size that DKIM has, and where ``domain`` or ``selector`` cannot stand in the DNS.
@@ -100,16 +139,16 @@ def make_signer(pem: str, *, domain: str, selector: str, variable: str) -> Signe
         ascii_domain = domain_to_ascii(domain)
     except ValueError:
         ascii_domain = ""
-    for setting, given, spelled in (
+    for name, given, spelled in (
         ("dkim.domain", domain, ascii_domain),
-        ("dkim.selector", selector, selector),
+        (setting, selector, selector),
     ):
         if not spelled.isascii() or not _LABELS.fullmatch(spelled):
             raise InputError(
                 mark("“{setting}” is “{found}”: expected a name of the DNS, such as {example}"),
-                setting=setting,
+                setting=name,
                 found=given,
-                example="example.org" if setting == "dkim.domain" else "lettre",
+                example="example.org" if name == "dkim.domain" else "lettre",
             )
     return Signer(domain=ascii_domain, selector=selector, key=_read_key(pem, variable=variable))
 

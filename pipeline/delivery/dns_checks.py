@@ -38,10 +38,17 @@ class UnreachableDns(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dkim:
-    """Where a signature's public key is: ``selector._domainkey.domain``."""
+    """Where a signature's public key is: ``selector._domainkey.domain``, and maybe a second one."""
 
     selector: str
     domain: str
+    second_selector: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names at which keys are to be found."""
+        selectors = [one for one in (self.selector, self.second_selector) if one]
+        return [f"{one}._domainkey.{_ascii(self.domain)}" for one in selectors]
 
 
 def open_resolver(server: str = "") -> dns.resolver.Resolver:
@@ -179,12 +186,15 @@ def _check_dkim(
                 domain=domain,
             )
         ]
-    name = f"{dkim.selector}._domainkey.{_ascii(dkim.domain)}"
-    return [judge_dkim(_texts(resolver, name), name=name)]
+    is_alone = len(dkim.names) == 1
+    return [judge_dkim(_texts(resolver, name), name=name, is_alone=is_alone) for name in dkim.names]
 
 
-def judge_dkim(records: Sequence[str], *, name: str) -> Finding:
-    """Judge the TXT records of a selector (RFC 6376 §3.6.1, RFC 8301, RFC 8463)."""
+def judge_dkim(records: Sequence[str], *, name: str, is_alone: bool = True) -> Finding:
+    """Judge the TXT records of a selector (RFC 6376 §3.6.1, RFC 8301, RFC 8463).
+
+    An Ed25519 key ``is_alone`` where no second key signs: many cannot check it yet.
+    """
     about = f"DKIM {name}"
     tags = next((tags for one in records if "p" in (tags := _tags(one))), None)
     if tags is None:
@@ -195,6 +205,8 @@ def judge_dkim(records: Sequence[str], *, name: str) -> Finding:
         what = mark("the DKIM key at {name} is revoked: “p” is empty")
         return bad(about, what, mark("publish a new key, and sign with it"), name=name)
     if tags.get("k", "rsa").lower() == "ed25519":
+        if not is_alone:
+            return fine(about, mark("the DKIM key at {name} is Ed25519"), name=name)
         what = mark("the DKIM key at {name} is Ed25519, which many cannot check yet")
         return warn(about, what, mark("sign with an RSA key of 2048 bits as well"), name=name)
     bits = _bits(key)

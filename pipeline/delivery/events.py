@@ -5,6 +5,7 @@ are read is :mod:`pipeline.delivery.bounces`' and each provider's; what is kept 
 """
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,12 @@ MAX_DETAIL: Final = 500  # characters kept of what a server says
 MAX_RAW: Final = 1000  # characters kept of what an event was read from
 MAX_NAME: Final = 200  # characters of an id that somebody else wrote
 SOFT_MEMORY: Final = timedelta(days=180)  # a soft bounce older than this says nothing of today
+ALERT_PER_MILLE: Final = 1  # complaints: from here on, look (T3)
+BLOCK_PER_MILLE: Final = 3  # from here on, nothing new leaves before somebody looked (T3)
+FEWEST: Final = 1_000  # letters that a share of complaints is taken of, at least
+
+
+_ADDRESS: Final = re.compile(r"""[^\s<>()\[\]{},;:"']+@[^\s<>()\[\]{},;:"']+""")
 
 
 class WebhookError(InputError):
@@ -131,10 +138,41 @@ def _soft_letters(events: Iterable[Event]) -> int:
     return sum(1 for _ in takewhile(lambda one: one[1] and one[0] >= horizon, newest_first))
 
 
+class Level(StrEnum):
+    """How loud readers complain."""
+
+    CALM = "calm"
+    ALERT = "alert"
+    BLOCK = "block"
+
+
+def judge_complaints(complaints: int, handed: int) -> Level:
+    """Say what ``complaints`` of ``handed`` letters call for: 0.1 % alerts, 0.3 % blocks (T3).
+
+    The share is taken of 1,000 letters at least. Among fewer a single reader would be above both
+    bounds; so one complaint alerts and never blocks, and three among few are worth a halt.
+
+    >>> judge_complaints(1, 10), judge_complaints(3, 10), judge_complaints(3, 20_000)
+    (<Level.ALERT: 'alert'>, <Level.BLOCK: 'block'>, <Level.CALM: 'calm'>)
+    """
+    people = max(handed, FEWEST)
+    if 1000 * complaints >= BLOCK_PER_MILLE * people:
+        return Level.BLOCK
+    return Level.ALERT if 1000 * complaints >= ALERT_PER_MILLE * people else Level.CALM
+
+
 def event_id(*parts: str) -> str:
     """Return an id made of ``parts``, for a source that gives its events none of their own."""
     joined = "".join(f"{len(part)}:{part}" for part in parts)
     return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def without_addresses(text: str) -> str:
+    """Return a server's words without the mail addresses that it likes to repeat.
+
+    What is kept of them then need not be erased with a person.
+    """
+    return _ADDRESS.sub("…", text) if "@" in text else text
 
 
 def one_line(text: str, *, most: int = MAX_DETAIL) -> str:

@@ -1,62 +1,33 @@
-"""One letter on its way to many people: its variants, compiled as they are met, and the people.
+"""A person as the providers need them: values for the letter's places, and links of their own.
 
-Each variant is rendered and compiled once, never once per recipient. Where people come from, and
-what becomes of each, is the caller's.
+A link carries a signed token with the person's random id, no address. Where people come from is
+the caller's.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from pipeline.audience.people import Person
 from pipeline.audience.secret import SECRET, read_secret
-from pipeline.audience.tokens import MIN_SECRET, make_token, subject_of
-from pipeline.delivery.message import Letter, compile_letter
+from pipeline.audience.tokens import MIN_SECRET, make_token
 from pipeline.delivery.recipient import Recipient
+from pipeline.delivery.verp import verp_of
 from pipeline.errors import InputError
-from pipeline.issues.issue import Issue
-from pipeline.render.compose import Press
-from pipeline.render.edition import Edition
-from pipeline.render.letter import render_edition
 from pipeline.settings import Settings
 from pipeline.words import mark
 
 _OUTBOX_ONLY: Final = b"mail that stays in this machine's outbox"
 
 
-@dataclass(slots=True, kw_only=True)
-class Mailing:
-    """A letter with its variants; ``pictures`` reads the bytes of an edition's images."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addressee:
+    """One person who gets a letter; ``public_id`` is what links and events name them by."""
 
-    issue: Issue
-    press: Press
-    pictures: Callable[[Edition], Mapping[str, bytes]]
-    campaign: str = ""
-    _letters: dict[frozenset[str], Letter] = field(default_factory=dict)
-
-    def letter_for(self, recipient: Recipient) -> Letter:
-        """Return what ``recipient`` gets. Raises BlockError or InputError."""
-        variant = self.issue.segments & recipient.segments
-        if variant not in self._letters:
-            self._letters[variant] = self._compile(variant)
-        return self._letters[variant]
-
-    def _compile(self, variant: frozenset[str]) -> Letter:
-        edition = render_edition(self.issue, self.press, segments=variant)
-        settings = self.press.settings
-        return compile_letter(
-            edition,
-            sender=settings.senders[edition.sender],
-            settings=settings,
-            pictures=self.pictures(edition) if embeds_images(settings) else {},
-            campaign=self.campaign,
-        )
-
-
-def embeds_images(settings: Settings) -> bool:
-    """Say whether images travel in the mail: by setting, or because there is no site for them."""
-    return settings.render.images == "embedded" or not settings.site.url
+    public_id: str
+    address: str
+    first_name: str = ""
+    last_name: str = ""
 
 
 def secret_of(environ: Mapping[str, str], *, provider: str) -> bytes:
@@ -79,20 +50,20 @@ def secret_of(environ: Mapping[str, str], *, provider: str) -> bytes:
     )
 
 
-def recipient_of(person: Person, *, settings: Settings, secret: bytes) -> Recipient:
-    """Return ``person`` as the providers need them, with their own link to leave."""
-    subject = subject_of(person.address, secret)
+def recipient_of(person: Addressee, *, settings: Settings, secret: bytes) -> Recipient:
+    """Return ``person`` as a recipient, with their own links and their own envelope sender."""
+    bounces = settings.bounces.address
     return Recipient(
-        id=subject,
+        id=person.public_id,
         address=person.address,
-        name=person.name,
+        name=f"{person.first_name} {person.last_name}".strip(),
         values={
             "first_name": person.first_name,
             "last_name": person.last_name,
-            "preferences_url": _link(settings, "preferences", secret, subject),
+            "preferences_url": _link(settings, "preferences", secret, person.public_id),
         },
-        unsubscribe_url=_link(settings, "desabonnement", secret, subject),
-        segments=person.segments,
+        unsubscribe_url=_link(settings, "desabonnement", secret, person.public_id),
+        envelope=verp_of(person.public_id, base=bounces, secret=secret) if bounces else "",
     )
 
 

@@ -139,14 +139,27 @@ def compile_letter(
     pictures: Mapping[str, bytes],
     campaign: str = "",
 ) -> Letter:
+    """Compile an edition that goes out from ``sender``: see :func:`assemble_letter`.
+
+    Raises InputError where the subject or a setting cannot stand in a header.
+    """
+    frame = fields.frame_letter(sender, settings, letter=edition.slug)
+    return assemble_letter(edition, frame=frame, pictures=pictures, campaign=campaign)
+
+
+def assemble_letter(
+    edition: Edition,
+    *,
+    frame: fields.Frame,
+    pictures: Mapping[str, bytes],
+    campaign: str = "",
+) -> Letter:
     """Compile an edition once, for ``fill`` to run once per recipient.
 
     Of ``pictures`` (name → bytes) those are attached that a ``cid:`` address of the HTML names:
     the web page has others. Empty when images are linked. ``campaign`` is what Message-IDs are
-    made of; the slug by default. Raises InputError where the subject or a setting cannot stand
-    in a header.
+    made of; the slug by default. Raises InputError where the subject cannot stand in a header.
     """
-    frame = fields.frame_letter(sender, settings, letter=edition.slug)
     subject = split_subject(clean(edition.subject, refusal=BAD_SUBJECT))
     text, html = split_text(edition.text), split_html(edition.html)
     shown = {name: data for name, data in pictures.items() if picture_cid(name) in edition.html}

@@ -1,6 +1,6 @@
 """What the delivery room asks of a provider, and the words for what became of a recipient."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -46,7 +46,7 @@ class Capabilities:
     """What the caller may count on."""
 
     batch: int
-    can_be_asked: bool = False  # after a crash, the provider knows whether a message left
+    can_be_asked: bool = False  # after a crash, ``held`` knows whether a message left
 
 
 class Provider(Protocol):
@@ -63,6 +63,14 @@ class Provider(Protocol):
 
         Raises ProviderError only when nothing of what is left can be handed over (refused
         credentials, no server): the recipients without an outcome were not sent.
+        """
+        ...
+
+    def held(self, message_ids: Collection[str]) -> frozenset[str]:
+        """Return those of the Message-IDs (with their angle brackets) that were handed over.
+
+        Asked only where ``capabilities.can_be_asked``. Elsewhere it raises NotImplementedError:
+        an empty answer would be read as "nobody got it", and everybody would get it twice.
         """
         ...
 

@@ -10,7 +10,9 @@ class Recipient:
 
     ``email`` and ``unsubscribe_url`` need not stand in ``values``: they are the two fields.
     ``message_id`` is ``<…@…>``; empty, it is made from the campaign and ``id``. ``segments``
-    decide which variant of the letter they get.
+    decide which variant of the letter they get. ``envelope`` is the address to which a server
+    sends this message back (RFC 5321 §4.4; see :mod:`pipeline.delivery.verp`); empty, it is the
+    letter's own From. Providers that handle what comes back themselves have no use for it.
     """
 
     id: str
@@ -20,6 +22,7 @@ class Recipient:
     unsubscribe_url: str = ""
     message_id: str = ""
     segments: frozenset[str] = frozenset()
+    envelope: str = ""
 
     def value_of(self, tag: str) -> str:
         """Return what fills a merge tag here, or an empty string."""

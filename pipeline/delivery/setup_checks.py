@@ -16,6 +16,7 @@ from pipeline.delivery.connection import end_connection, open_connection, verify
 from pipeline.delivery.findings import Finding, bad, failed, fine, warn
 from pipeline.delivery.mailing import secret_of
 from pipeline.delivery.providers import open_provider
+from pipeline.delivery.sendgrid_events import WEBHOOK_KEY
 from pipeline.errors import InfolettreError, InputError
 from pipeline.settings import Settings
 from pipeline.words import mark
@@ -162,7 +163,6 @@ def check_outbox(folder: Path) -> Finding:
 
 def check_webhook(environ: Mapping[str, str]) -> Finding:
     """Say whether SendGrid's events can be believed; without them nobody hears of a bounce."""
-    from pipeline.delivery.providers.sendgrid import WEBHOOK_KEY  # its client, for whom it serves
     from pipeline.delivery.signature import read_key
 
     if not (key := environ.get(WEBHOOK_KEY, "").strip()):

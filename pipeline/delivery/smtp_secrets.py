@@ -1,4 +1,4 @@
-"""The secrets of sending by SMTP, read from the environment: a password, a key that signs.
+"""The secrets of sending by SMTP, read from the environment: a password, the keys that sign.
 
 They are checked before a server is met, and never printed.
 """
@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.delivery.connection import PASSWORD
-from pipeline.delivery.dkim import Signer, make_signer
+from pipeline.delivery.dkim import Signer, SignerPair, make_signer, pair_signers
 from pipeline.errors import InputError
 from pipeline.settings import Dkim, Smtp
 from pipeline.words import mark
 
 KEY: Final = "INFOLETTRE_DKIM_KEY"
-KEY_FILE: Final = "INFOLETTRE_DKIM_KEY_FILE"
+SECOND_KEY: Final = "INFOLETTRE_DKIM_SECOND_KEY"
+_FILE: Final = "_FILE"  # behind a key's variable: the one that names the key's file
 _LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -46,47 +47,72 @@ def read_password(smtp: Smtp, environ: Mapping[str, str]) -> str:
     return password
 
 
-def read_signer(dkim: Dkim, *, root: Path, environ: Mapping[str, str]) -> Signer | None:
+def read_signer(
+    dkim: Dkim, *, root: Path, environ: Mapping[str, str]
+) -> Signer | SignerPair | None:
     """Return what signs our mail, or None where neither a key nor a name is given.
 
     A file's path is relative to ``root``. Raises InputError where something is missing or wrong.
     """
-    variable, pem = _read_key(root, environ)
-    missing = [name for name in ("domain", "selector") if not getattr(dkim, name)]
-    if not pem and len(missing) == 2:
+    first = _read_signer(dkim, "selector", KEY, root=root, environ=environ)
+    second = _read_signer(dkim, "second_selector", SECOND_KEY, root=root, environ=environ)
+    return pair_signers(first, second) if first and second else first
+
+
+def _read_signer(
+    dkim: Dkim, selector: str, key: str, *, root: Path, environ: Mapping[str, str]
+) -> Signer | None:
+    """Return the signer of one key, or None where nothing asks for it.
+
+    ``selector`` is the setting that names the key, ``key`` the variable that has it. A domain
+    asks for the first key, and so there is no second one alone.
+    """
+    variable, pem = _read_key(key, root, environ)
+    wanted = [selector] if key == SECOND_KEY else ["domain", selector]
+    given = [name for name in wanted if getattr(dkim, name)]
+    if not pem and not given:
         return None
     if not pem:
         raise InputError(
             mark(
-                "“dkim.domain” is set, but there is no key: put it into the variable {variable},"
+                "“{setting}” is set, but there is no key: put it into the variable {variable},"
                 " or the name of its file into {file_variable}"
             ),
-            variable=KEY,
-            file_variable=KEY_FILE,
+            setting=f"dkim.{given[0]}",
+            variable=key,
+            file_variable=key + _FILE,
         )
-    if missing:
-        raise InputError(
-            mark("{variable} holds a key, but “{setting}” is empty: say whose key it is"),
-            variable=variable,
-            setting=f"dkim.{missing[0]}",
-        )
-    return make_signer(pem, domain=dkim.domain, selector=dkim.selector, variable=variable)
+    for name in ("domain", selector):
+        if not getattr(dkim, name):
+            raise InputError(
+                mark("{variable} holds a key, but “{setting}” is empty: say whose key it is"),
+                variable=variable,
+                setting=f"dkim.{name}",
+            )
+    return make_signer(
+        pem,
+        domain=dkim.domain,
+        selector=getattr(dkim, selector),
+        variable=variable,
+        setting=f"dkim.{selector}",
+    )
 
 
-def _read_key(root: Path, environ: Mapping[str, str]) -> tuple[str, str]:
-    """Return the variable that has or names the key, and the key's text."""
-    if pem := environ.get(KEY, ""):
-        return KEY, pem
-    name = environ.get(KEY_FILE, "")
+def _read_key(key: str, root: Path, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the variable that has or names a key, and the key's text."""
+    if pem := environ.get(key, ""):
+        return key, pem
+    variable = key + _FILE
+    name = environ.get(variable, "")
     if not name:
-        return KEY, ""
+        return key, ""
     try:
-        return KEY_FILE, (root / name).read_text(encoding="ascii")
+        return variable, (root / name).read_text(encoding="ascii")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise InputError(
             mark("{variable} names “{file}”, which cannot be read ({reason})"),
-            variable=KEY_FILE,
+            variable=variable,
             file=root / name,
             reason=reason or type(error).__name__,
         ) from None

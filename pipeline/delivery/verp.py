@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pipeline.audience.address import MAX_LOCAL, normalise_address
-from pipeline.audience.tokens import make_token, read_token
+from pipeline.audience.tokens import Secrets, make_token, read_token
 from pipeline.errors import InputError
 from pipeline.words import mark
 
@@ -60,8 +60,11 @@ def verp_of(subject: str, *, base: str, secret: bytes) -> str:
     return verp_address(base, make_token(secret, purpose=PURPOSE, subject=subject))
 
 
-def verp_reader(*, base: str, secret: bytes) -> Callable[[str], str | None]:
-    """Return a function that says whose an address is, and None for all we did not make."""
+def verp_reader(*, base: str, secret: Secrets) -> Callable[[str], str | None]:
+    """Return a function that says whose an address is, and None for all we did not make.
+
+    ``secret`` may be several, the newest first: mail comes back that was sent with an older one.
+    """
 
     def read(address: str) -> str | None:
         token = read_verp(address, base)

@@ -31,7 +31,16 @@ def record_of(key: Key) -> bytes:
     return f"v=DKIM1; k={name}; p={public}".encode()
 
 
-def is_verified(message: bytes, key: Key, *, at: str = "lettre._domainkey.example.org.") -> bool:
-    """Let dkimpy judge a message; ``at`` is where the record stands."""
+def is_verified(
+    message: bytes, key: Key, *, at: str = "lettre._domainkey.example.org.", number: int = 0
+) -> bool:
+    """Let dkimpy judge one of a message's signatures, the first from the top by default.
+
+    ``at`` is where the key's record stands, the only one of the DNS.
+    """
     records = {at.encode(): record_of(key)}
-    return bool(dkim.verify(message, dnsfunc=lambda name, **_: records.get(name)))
+    try:
+        judge = dkim.DKIM(message)
+        return bool(judge.verify(idx=number, dnsfunc=lambda name, **_: records.get(name)))
+    except dkim.DKIMException:
+        return False

@@ -16,7 +16,14 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.delivery.dkim import SIGNED, Signer, hash_simple_body, make_signer
+from pipeline.delivery.dkim import (
+    SIGNED,
+    Signer,
+    SignerPair,
+    hash_simple_body,
+    make_signer,
+    pair_signers,
+)
 from pipeline.errors import InputError
 from tests.delivery.letters import NOW, a_letter, a_recipient, an_edition
 from tests.delivery.signatures import Key, is_verified, pem_of
@@ -157,6 +164,61 @@ def test_the_published_ed25519_key_makes_a_signature_that_is_verified() -> None:
 
     assert public == "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
     assert is_verified(signed(MESSAGE, key), key)
+
+
+# --- two keys ---------------------------------------------------------------------------------
+
+FIRST, SECOND = "lettre._domainkey.example.org.", "deux._domainkey.example.org."
+
+
+def a_pair(first: Key = RSA, second: Key = ED25519, *, selector: str = "deux") -> SignerPair:
+    other = make_signer(pem_of(second), domain="example.org", selector=selector, variable="KEY")
+    return pair_signers(a_signer(first), other)
+
+
+def test_each_of_two_signatures_is_verified_on_its_own() -> None:
+    whole = a_pair().sign(MESSAGE, now=NOW) + MESSAGE
+
+    assert whole.count(b"DKIM-Signature: ") == 2
+    assert is_verified(whole, RSA, at=FIRST, number=0)
+    assert is_verified(whole, ED25519, at=SECOND, number=1)
+
+
+def test_either_signature_stands_without_the_other() -> None:
+    pair = a_pair()
+    above, below = pair.rsa.sign(MESSAGE, now=NOW), pair.ed25519.sign(MESSAGE, now=NOW)
+
+    assert pair.sign(MESSAGE, now=NOW) == above + below
+    assert is_verified(above + MESSAGE, RSA, at=FIRST)
+    assert is_verified(below + MESSAGE, ED25519, at=SECOND)
+
+
+def test_neither_of_two_signatures_covers_up_a_change() -> None:
+    changed = a_pair().sign(MESSAGE, now=NOW) + MESSAGE.replace(b"Bonjour", b"Bonsoir", 1)
+
+    assert not is_verified(changed, RSA, at=FIRST, number=0)
+    assert not is_verified(changed, ED25519, at=SECOND, number=1)
+
+
+def test_rsa_is_on_top_whichever_key_came_first() -> None:
+    field = a_pair(ED25519, RSA).sign(MESSAGE, now=NOW)
+
+    assert tags_of(field.partition(b"\r\nDKIM-Signature")[0])["a"] == "rsa-sha256"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "selector", "told"),
+    [
+        (RSA, RSA, "deux", "of one kind"),
+        (ED25519, ED25519, "deux", "of one kind"),
+        (RSA, ED25519, "lettre", r"dkim\.second_selector.*lettre"),
+    ],
+)
+def test_two_keys_that_make_no_pair_are_told(
+    first: Key, second: Key, selector: str, told: str
+) -> None:
+    with pytest.raises(InputError, match=told):
+        a_pair(first, second, selector=selector)
 
 
 # --- keys -------------------------------------------------------------------------------------

@@ -144,6 +144,12 @@ def test_an_ed25519_key_needs_a_companion() -> None:
     record = f"v=DKIM1; k=ed25519; p={base64.b64encode(raw).decode()}"
 
     assert judge_dkim([record], name="s1").level is Level.WARN
+    assert judge_dkim([record], name="s1", is_alone=False).level is Level.OK
+
+
+def test_both_keys_are_looked_at() -> None:
+    both = Dkim(selector="lettre", domain="example.org", second_selector="deux")
+    assert both.names == ["lettre._domainkey.example.org", "deux._domainkey.example.org"]
 
 
 def test_without_a_selector_the_key_is_not_looked_at_and_that_is_said() -> None:

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.delivery.events import Event, Kind, Reason, event_id, one_line, weigh
+from pipeline.delivery.events import (
+    Event,
+    Kind,
+    Level,
+    Reason,
+    event_id,
+    judge_complaints,
+    one_line,
+    weigh,
+)
 
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)
 
@@ -141,6 +150,29 @@ def test_an_event_needs_an_aware_time_and_an_id() -> None:
         Event(kind=Kind.DELIVERED, at=datetime(2026, 1, 1), id="1")
     with pytest.raises(ValueError, match="id"):
         Event(kind=Kind.DELIVERED, at=START, id="")
+
+
+@pytest.mark.parametrize(
+    ("complaints", "handed", "level"),
+    [
+        (0, 0, Level.CALM),
+        (0, 50_000, Level.CALM),
+        (49, 50_000, Level.CALM),
+        (50, 50_000, Level.ALERT),
+        (149, 50_000, Level.ALERT),
+        (150, 50_000, Level.BLOCK),
+        (1, 1, Level.ALERT),  # one reader of few is no reason to stop
+        (2, 10, Level.ALERT),
+        (3, 10, Level.BLOCK),
+        (1, 1000, Level.ALERT),
+        (1, 1001, Level.CALM),
+        (3, 1000, Level.BLOCK),
+    ],
+)
+def test_complaints_alert_at_a_thousandth_and_block_at_three(
+    complaints: int, handed: int, level: Level
+) -> None:
+    assert judge_complaints(complaints, handed) is level
 
 
 def test_an_id_tells_its_parts_apart() -> None:

@@ -1,6 +1,7 @@
 """The one contract that every provider keeps, on real servers; a new provider adds its rig."""
 
 import mailbox
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -14,6 +15,7 @@ from pipeline.delivery.events import Event
 from pipeline.delivery.ports import Outcome, Provider, Recipient, State
 from pipeline.delivery.providers import open_provider, provider_names
 from pipeline.delivery.providers.outbox import Outbox as OutboxProvider
+from pipeline.delivery.providers.outbox import file_name
 from pipeline.errors import InputError, ProviderError, WorkspaceError
 from pipeline.settings import Outbox, Sendgrid, Settings, Smtp
 from tests.delivery.letters import a_letter, a_recipient, an_edition
@@ -357,6 +359,34 @@ def test_a_provider_says_its_name_and_what_it_can(rig: OpenRig, provider: str) -
 
 
 @each_provider
+def test_who_can_be_asked_knows_what_was_handed_over_and_the_others_do_not_guess(
+    rig: OpenRig, provider: str
+) -> None:
+    arranged = rig(provider, "fine")
+    sent, unsent = [[a_letter().message_id(a_recipient(n)) for n in ns] for ns in ((1, 2), (3, 4))]
+    arranged.send([a_recipient(1), a_recipient(2)])
+
+    if arranged.provider.capabilities.can_be_asked:
+        assert arranged.provider.held([*sent, *unsent]) == set(sent)
+        assert arranged.provider.held(unsent) == set()
+        assert arranged.provider.held([]) == set()
+    else:
+        with pytest.raises(NotImplementedError):
+            arranged.provider.held(sent)
+
+
+@each_provider
+def test_where_mail_goes_back_to_is_no_matter_of_the_message(rig: OpenRig, provider: str) -> None:
+    arranged = rig(provider, "fine")
+    person = replace(a_recipient(1), envelope="bounce+token@cercle.example")
+
+    assert states(arranged.send([person])) == {"r1": State.ACCEPTED}
+
+    (copy,) = arranged.copies()
+    assert "cercle.example" not in f"{copy}"
+
+
+@each_provider
 def test_nobody_elses_word_is_taken_for_an_event(rig: OpenRig, provider: str) -> None:
     arranged = rig(provider, "fine").provider
     forged = b'[{"event": "spamreport", "recipient": "r1", "sg_event_id": "1"}]'
@@ -397,16 +427,89 @@ def test_the_same_message_is_never_twice_in_the_outbox(tmp_path: Path) -> None:
     assert list((tmp_path / "outbox/tmp").iterdir()) == []
 
 
-def test_the_outbox_can_be_asked_whether_it_holds_a_message(tmp_path: Path) -> None:
+def test_the_outbox_holds_a_message_that_somebody_read(tmp_path: Path) -> None:
     outbox = OutboxProvider(tmp_path)
-    letter = a_letter()
-    list(outbox.send(letter, [a_recipient(1)]))
-    written = next((tmp_path / "new").iterdir())
+    ids = [a_letter().message_id(a_recipient(n)) for n in (1, 2, 3)]
+    list(outbox.send(a_letter(), [a_recipient(1), a_recipient(2)]))
+    read = tmp_path / "new" / file_name(ids[0])
 
-    assert outbox.holds(letter.message_id(a_recipient(1)))
-    assert not outbox.holds(letter.message_id(a_recipient(2)))
-    shutil.move(written, tmp_path / f"cur/{written.name}:2,S")
-    assert outbox.holds(letter.message_id(a_recipient(1)))
+    shutil.move(read, tmp_path / f"cur/{read.name}:2,S")
+
+    assert outbox.held(ids) == {ids[0], ids[1]}
+
+
+def test_what_another_process_began_is_seen_as_a_repeat_and_not_written_over(
+    tmp_path: Path,
+) -> None:
+    two = [OutboxProvider(tmp_path), OutboxProvider(tmp_path)]
+
+    for outbox, is_repeat in zip(two, (False, True), strict=True):
+        outcomes = list(outbox.send(a_letter(), [a_recipient(1)]))
+        assert [(one.state, one.is_repeat) for one in outcomes] == [(State.ACCEPTED, is_repeat)]
+
+    assert len(list((tmp_path / "new").iterdir())) == 1
+
+
+def test_what_was_shown_before_the_folder_failed_has_its_outcome(tmp_path: Path) -> None:
+    outbox = OutboxProvider(tmp_path)
+    sending = outbox.send(a_letter(), [a_recipient(n) for n in range(250)])
+    heard = [next(sending)]
+
+    shutil.rmtree(tmp_path / "tmp")  # nothing can be written from here on
+    with pytest.raises(WorkspaceError, match="cannot be written"):
+        heard.extend(sending)
+
+    assert 1 < len(heard) < 250
+    assert {one.detail for one in heard} == {one.name for one in (tmp_path / "new").iterdir()}
+
+
+def test_who_got_no_outcome_is_sent_again_and_nobody_twice(tmp_path: Path) -> None:
+    outbox = OutboxProvider(tmp_path)
+    people = [a_recipient(n) for n in range(5)]
+    list(outbox.send(a_letter(), people[:1]))
+    new = tmp_path / "new"
+
+    new.rename(tmp_path / "elsewhere")
+    with pytest.raises(WorkspaceError):
+        list(outbox.send(a_letter(), people))
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+    (tmp_path / "elsewhere").rename(new)
+    assert [one.is_repeat for one in outbox.send(a_letter(), people)] == [True] + [False] * 4
+    assert len(list(new.iterdir())) == len(people)
+
+
+def test_drafts_of_a_worker_that_died_long_ago_are_put_away(tmp_path: Path) -> None:
+    OutboxProvider(tmp_path)
+    old, young = tmp_path / "tmp/old", tmp_path / "tmp/young"
+    for draft in (old, young):
+        draft.write_bytes(b"From: ")
+    os.utime(old, (0, 0))
+
+    OutboxProvider(tmp_path)
+
+    assert list((tmp_path / "tmp").iterdir()) == [young]
+
+
+def test_a_message_is_on_the_disk_before_it_is_shown_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = OutboxProvider(tmp_path)
+    done: list[str] = []
+
+    def noted(name: str, call: Callable[..., None]) -> Callable[..., None]:
+        def noting(*given: Any) -> None:
+            done.append(name)
+            call(*given)
+
+        return noting
+
+    monkeypatch.setattr(os, "fsync", noted("wait", os.fsync))  # the real ones, and in what order
+    monkeypatch.setattr(os, "link", noted("show", os.link))
+    for outcome in outbox.send(a_letter(), [a_recipient(n) for n in (1, 2, 3)]):
+        done.append(outcome.state.value)
+
+    assert done == [*["wait"] * 3, *["show"] * 3, "wait", *["accepted"] * 3]
 
 
 def test_any_mail_program_reads_the_outbox(tmp_path: Path) -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
+from pipeline.delivery.message import fill_pieces
 from pipeline.delivery.places import Context
 from pipeline.delivery.ports import Recipient, State
 from pipeline.delivery.providers.sendgrid import SendgridProvider, open_provider
@@ -78,6 +81,33 @@ def test_each_place_is_escaped_for_where_it_stands(stub: SendgridStub) -> None:
         '<a href="https://a.org/?n=Zo%C3%AB%20%26%20%3Cfils%3E%20%22d%27x%22">a</a>'
         '<a href="https://a.org/?a=1&amp;b=2">b</a>'
     )
+
+
+LINKS = st.builds(
+    str.__add__,
+    st.sampled_from(["https://", "http://", "javascript:", ""]),
+    st.text("aZ0/:._- ", max_size=8) | st.text("a/&<>\"'=?#%+@~", max_size=8),
+)
+WORDS = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=40)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(link=LINKS | WORDS, name=LINKS | WORDS)
+@example(link="https://a.org/b?c=1&d=2", name="https://a.org/b")
+@example(link="https://a b.org/<c>", name="a/b")
+@example(link="a/b", name="https://a.org/b c&d")
+def test_a_value_is_escaped_as_it_is_by_smtp(stub: SendgridStub, link: str, name: str) -> None:
+    tag = encode(MergeTag("preferences_url", "-"))
+    html = f'<p>{FIRST_NAME}{tag}</p><a href="{tag}">a</a><a href="https://a.org/?n={tag}">b</a>'
+    letter = a_letter(an_edition(html=html, text=f"{tag} {FIRST_NAME}\n", subject=f"= {tag}"))
+    values = {"first_name": name, "preferences_url": link}
+    person = Recipient(id="r1", address="zoe@example.org", values=values)
+    stub.taken.clear()
+
+    list(provider_of(stub).send(letter, [person]))
+
+    for part in ("subject", "text", "html"):
+        assert stub.taken[0][part] == fill_pieces(getattr(letter, part), person)
 
 
 def test_what_a_person_gets_is_what_smtp_would_bring(stub: SendgridStub) -> None:
@@ -293,6 +323,18 @@ def test_the_key_is_never_logged(stub: SendgridStub, caplog: pytest.LogCaptureFi
         list(provider_of(stub).send(a_letter(), [a_recipient(1)]))
 
     assert stub.key not in caplog.text
+    assert "zoe1@example.org" not in caplog.text
+
+
+def test_nobodys_address_is_logged_even_where_the_client_is_asked_to_log_all(
+    stub: SendgridStub, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider = provider_of(stub)
+
+    with caplog.at_level(logging.DEBUG, logger="python_http_client"):
+        list(provider.send(a_letter(), [a_recipient(1)]))
+
+    assert "PAYLOAD" in caplog.text
     assert "zoe1@example.org" not in caplog.text
 
 

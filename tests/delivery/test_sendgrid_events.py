@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.delivery.events import Event, Kind, WebhookError
-from pipeline.delivery.providers.sendgrid import MAX_EVENTS, read_webhook
+from pipeline.delivery.sendgrid_events import MAX_EVENTS, read_webhook
 from pipeline.errors import InputError
 
 NOW: Final = datetime(2026, 11, 25, 12, tzinfo=UTC)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from pipeline.delivery.dkim import make_signer
 from pipeline.delivery.message import Letter
 from pipeline.delivery.ports import Outcome, Recipient, State
 from pipeline.delivery.providers.smtp import SmtpProvider, open_provider
+from pipeline.delivery.verp import verp_of, verp_reader
 from pipeline.errors import InputError, ProviderError
 from pipeline.render.edition import picture_cid
 from pipeline.settings import Dkim, Settings, Smtp
@@ -490,7 +492,87 @@ def test_a_domain_with_accents_goes_anywhere() -> None:
         assert server.taken[0].sender == "redaction@xn--exmple-cua.org"
 
 
+# --- where it goes back to --------------------------------------------------------------------
+
+SECRET = b"sixteen bytes or more"
+BOUNCES = "bounce@cercle.example"
+
+
+def with_envelope(person: Recipient) -> Recipient:
+    return replace(person, envelope=verp_of(person.id, base=BOUNCES, secret=SECRET))
+
+
+def test_each_message_goes_back_to_an_address_of_its_own() -> None:
+    people = [with_envelope(a_recipient(number)) for number in range(20)]
+    with smtp_server() as server, provider_at(server.port, connections=3) as provider:
+        send(provider, [*people, a_recipient(20)])
+
+    senders = {one.to: one.sender for one in server.taken}
+    whose = verp_reader(base=BOUNCES, secret=SECRET)
+    assert {to: whose(sender) for to, sender in senders.items()} == {
+        **{one.address: one.id for one in people},
+        "zoe20@example.org": None,
+    }
+    assert senders["zoe20@example.org"] == "redaction@example.org"
+    assert all(b"cercle.example" not in one.data for one in server.taken)
+
+
+def test_the_envelope_that_rides_ahead_is_the_next_ones_own(pipelining: bool) -> None:
+    people = [with_envelope(a_recipient(number)) for number in range(6)]
+    refused, answer = people[2].address, "550 5.1.1 nobody here"
+    with (
+        rude_smtp_server("RCPT", answer, only=refused, pipelining=pipelining) as server,
+        provider_at(server.port) as provider,
+    ):
+        send(provider, people)
+
+    expected = [(one.envelope, one.address) for one in people if one.address != refused]
+    assert [(one.sender, one.to) for one in server.taken] == expected
+
+
+def test_an_address_for_bounces_that_the_server_refuses_stops_all_by_its_name(
+    pipelining: bool,
+) -> None:
+    people = [with_envelope(one) for one in THREE]
+    with (
+        rude_smtp_server("MAIL", "550 5.7.1 not yours", pipelining=pipelining) as server,
+        provider_at(server.port) as provider,
+        pytest.raises(ProviderError, match=r"bounce\+.*@cercle.*not yours.*bounces\.address"),
+    ):
+        send(provider, people)
+
+    assert server.taken == []
+
+
+def test_letters_beyond_ascii_in_any_of_the_addresses_need_smtputf8() -> None:
+    plain, accented = "redaction@example.org", "rédaction@example.org"
+    cases = [(plain, plain, False), (accented, plain, True), (plain, accented, True)]
+    for sender, envelope, is_needed in cases:
+        letter = a_letter(sender=a_sender(email=sender))
+        person = replace(a_recipient(1), envelope=envelope)
+        with smtp_server(smtputf8=True) as server, provider_at(server.port) as provider:
+            assert send(provider, [person], letter=letter)["r1"].state is State.ACCEPTED
+        assert server.taken[0].sender == envelope
+        assert ("SMTPUTF8" in server.taken[0].options) is is_needed
+
+        with smtp_server() as server, provider_at(server.port) as provider:
+            outcome = send(provider, [person], letter=letter)["r1"]
+        assert outcome.state is (State.FAILED if is_needed else State.ACCEPTED)
+
+
+def test_an_envelope_that_is_no_address_is_refused_before_it_is_said() -> None:
+    people = [replace(THREE[0], envelope="a@b.org>\r\nRCPT TO:<x@y.org"), THREE[1]]
+    with smtp_server() as server, provider_at(server.port) as provider:
+        outcomes = send(provider, people)
+
+    assert [one.state for one in outcomes.values()] == [State.FAILED, State.ACCEPTED]
+    assert [one.to for one in server.taken] == [THREE[1].address]
+
+
 # --- signatures -------------------------------------------------------------------------------
+
+
+BOTH = Dkim(domain="example.org", selector="lettre", second_selector="deux")
 
 
 def a_key() -> str:
@@ -518,6 +600,22 @@ def test_messages_are_signed_as_they_are_handed_over(pipelining: bool) -> None:
     assert all(is_verified(one.data, key) for one in server.taken)
 
 
+def test_two_keys_make_two_signatures_of_what_was_handed_over(tmp_path: Path) -> None:
+    first, second = Ed25519PrivateKey.generate(), generate_private_key(65537, 2048)
+    (tmp_path / "second.pem").write_text(pem_of(second))
+    environ = {
+        "INFOLETTRE_DKIM_KEY": pem_of(first),
+        "INFOLETTRE_DKIM_SECOND_KEY_FILE": "second.pem",
+    }
+    with smtp_server() as server, provider_at(server.port) as provider:
+        provider.signer = sign_with(environ, BOTH, folder=tmp_path).signer
+        send(provider, THREE)
+
+    for one in server.taken:
+        assert is_verified(one.data, first, at="lettre._domainkey.example.org.", number=1)
+        assert is_verified(one.data, second, at="deux._domainkey.example.org.", number=0)
+
+
 def test_without_a_key_nothing_is_signed() -> None:
     assert sign_with({}, Dkim()).signer is None
 
@@ -543,6 +641,21 @@ def test_a_key_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         ({}, Dkim(domain="example.org", selector="lettre"), "INFOLETTRE_DKIM_KEY"),
         ({"INFOLETTRE_DKIM_KEY": "x"}, Dkim(domain="example.org"), r"dkim\.selector"),
         ({"INFOLETTRE_DKIM_KEY": "x"}, Dkim(selector="lettre"), r"dkim\.domain"),
+        ({"INFOLETTRE_DKIM_SECOND_KEY": "x"}, Dkim(), r"SECOND_KEY holds a key.*dkim\.domain"),
+        ({"INFOLETTRE_DKIM_SECOND_KEY_FILE": "gone"}, Dkim(), "SECOND_KEY_FILE.*gone"),
+        ({}, Dkim(second_selector="deux"), r"dkim\.second_selector.*INFOLETTRE_DKIM_SECOND_KEY"),
+        ({"INFOLETTRE_DKIM_KEY": a_key()}, BOTH, "is set.*INFOLETTRE_DKIM_SECOND_KEY"),
+        ({"INFOLETTRE_DKIM_SECOND_KEY": a_key()}, BOTH, "is set.*INFOLETTRE_DKIM_KEY"),
+        (
+            {"INFOLETTRE_DKIM_KEY": a_key(), "INFOLETTRE_DKIM_SECOND_KEY": a_key()},
+            Dkim(domain="example.org", selector="lettre"),
+            r"SECOND_KEY holds a key.*dkim\.second_selector",
+        ),
+        (
+            {"INFOLETTRE_DKIM_KEY": a_key(), "INFOLETTRE_DKIM_SECOND_KEY": a_key()},
+            replace(BOTH, second_selector="dé"),
+            r"dkim\.second_selector.*dé",
+        ),
     ],
 )
 def test_half_a_signature_is_told_before_anything_is_sent(

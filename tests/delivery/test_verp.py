@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.audience.tokens import make_token, subject_of
+from pipeline.audience.tokens import make_token
 from pipeline.delivery.verp import PURPOSE, read_verp, verp_address, verp_of, verp_reader
 from pipeline.errors import InputError
 
 BASE = "bounce@cercle.example"
 SECRET = b"sixteen bytes or more"
-ZOE = subject_of("zoe@ailleurs.example", SECRET)
+ZOE = "public-id-of-zoe-xxxxx"
 
 
 def test_an_address_finds_its_way_back_to_the_recipient() -> None:
@@ -69,6 +69,14 @@ def test_nobody_else_can_make_one() -> None:
     read = verp_reader(base=BASE, secret=SECRET)
     assert read(forged) is None
     assert read(for_a_link) is None
+
+
+def test_what_was_sent_before_the_key_was_changed_still_comes_back() -> None:
+    new = b"a newer secret of ours"
+    read = verp_reader(base=BASE, secret=(new, SECRET))
+
+    assert read(verp_of(ZOE, base=BASE, secret=SECRET)) == ZOE
+    assert read(verp_of(ZOE, base=BASE, secret=new)) == ZOE
 
 
 def test_a_base_that_leaves_no_room_is_told() -> None:

@@ -4,8 +4,7 @@ One call carries up to 1,000 people: the letter once, and for each the values of
 client opens a connection per call and is kept inside this file; SMTP is a full equal. Limits:
 https://www.twilio.com/docs/sendgrid/api-reference/mail-send/limitations
 
-What comes back is read here too, in the words of
-https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event
+What comes back is read by :mod:`pipeline.delivery.sendgrid_events`.
 """
 
 import base64
@@ -15,32 +14,24 @@ import logging
 import re
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.error import URLError
 
 from python_http_client.exceptions import HTTPError
 from sendgrid import SendGridAPIClient
 
 from pipeline.audience.address import needs_smtputf8, spell_address
-from pipeline.delivery.bounces import classify
-from pipeline.delivery.events import (
-    MAX_NAME,
-    MAX_RAW,
-    Event,
-    Kind,
-    WebhookError,
-    event_id,
-    one_line,
-)
+from pipeline.delivery.events import Event
 from pipeline.delivery.fields import BAD_NAME, leaving_fields
-from pipeline.delivery.message import Letter, picture_kind, value_at
-from pipeline.delivery.places import Piece, Place
+from pipeline.delivery.message import BAD_VALUE, Letter, picture_kind
+from pipeline.delivery.places import ESCAPES, Context, Piece, Place
 from pipeline.delivery.ports import Capabilities, Outcome, Recipient, State
-from pipeline.delivery.signature import check_signature, read_key
+from pipeline.delivery.sendgrid_events import WEBHOOK_KEY, read_webhook
 from pipeline.delivery.wire import clean
 from pipeline.errors import InputError, ProviderError
 from pipeline.render.edition import picture_cid
@@ -48,13 +39,9 @@ from pipeline.settings import Sendgrid, Settings
 from pipeline.words import mark
 
 API_KEY: Final = "INFOLETTRE_SENDGRID_API_KEY"
-WEBHOOK_KEY: Final = "INFOLETTRE_SENDGRID_WEBHOOK_KEY"  # the public half: base64 of DER
 MAX_PEOPLE: Final = 1000  # personalizations a call
 MAX_SUBSTITUTIONS: Final = 10_000  # bytes a personalization
 MAX_WAIT: Final = 3600.0  # seconds: what a header may make us wait at most
-MAX_EVENTS: Final = 2_000_000  # bytes of one request; SendGrid makes them of 768 KB at most
-
-_HEADER: Final = "x-twilio-email-event-webhook-"
 
 _NO_TRACKING: Final = {  # we send no pixel and no per-person link (T14), whatever the account says
     "click_tracking": {"enable": False, "enable_text": False},
@@ -62,15 +49,40 @@ _NO_TRACKING: Final = {  # we send no pixel and no per-person link (T14), whatev
     "subscription_tracking": {"enable": False},
     "ganalytics": {"enable": False},
 }
+_PLAIN_LINK: Final = re.compile(r"https://[A-Za-z0-9/:._-]+")  # the same in HTML, links and text
 _PERSON: Final = re.compile(r"personalizations[.\[](\d+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Person:
+class _Slot:
+    """A place of the letter as the API has it: ``escape`` its value, and put it for ``tag``."""
+
+    tag: str
+    name: str
+    escape: Callable[[str], str]
+    fallback: str
+
+
+class _Person(NamedTuple):
     """One recipient and the personalization that stands for them."""
 
     recipient: Recipient
     body: dict[str, Any]
+
+
+class _Body(bytes):
+    """A call's body as it travels.
+
+    The client writes every body into a line for its log, whether anybody reads it or not: that
+    line would take as long as the JSON itself, and would hold a thousand addresses.
+    """
+
+    def __format__(self, spec: str) -> str:
+        return f"{len(self)} bytes"
+
+    def encode(self, encoding: str) -> "_Body":
+        """Return itself: what is said to be no plain JSON the client encodes, as a text."""
+        return self
 
 
 _People = Sequence[_Person]
@@ -88,23 +100,27 @@ class SendgridProvider:
         logging.getLogger("python_http_client").setLevel(logging.INFO)
         client = SendGridAPIClient(api_key, host=settings.host.rstrip("/"))
         client.client.timeout = settings.timeout
+        client.client.request_headers["Content-Type"] = "application/json; charset=utf-8"
         self._client = client
         self._place = settings.host
         self._is_stopped = False
+        self._has_key = bool(api_key)
         self._webhook_key = webhook_key
 
     def send(self, letter: Letter, recipients: Sequence[Recipient]) -> Iterator[Outcome]:
         """Yield one outcome a recipient, call by call.
 
         Raises ProviderError where SendGrid refuses the key or the letter itself, or cannot be
-        reached.
+        reached, InputError where there is no key.
         """
+        if not self._has_key:
+            raise InputError(_NO_KEY, variable=API_KEY)
         tags = _tags(letter)
-        base = _base(letter, tags)
+        base, slots = _base(letter, tags), _slots(tags)
         people: list[_Person] = []
         for recipient in recipients:
             try:
-                people.append(_Person(recipient=recipient, body=_personal(letter, recipient, tags)))
+                people.append(_Person(recipient, _personal(letter, recipient, slots)))
             except InputError as error:
                 yield Outcome(
                     recipient=recipient.id, state=State.FAILED, detail=str(error), error=error
@@ -121,6 +137,10 @@ class SendgridProvider:
                 yield from _all(rest, State.DEFERRED, code="429", retry_after=wait)
                 return
 
+    def held(self, message_ids: Collection[str]) -> frozenset[str]:
+        """Raise NotImplementedError: the API does not say whether a call that broke off counted."""
+        raise NotImplementedError
+
     def read_events(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
         """Return the events of one signed request of the Event Webhook."""
         return read_webhook(headers, body, key=self._webhook_key, now=datetime.now(UTC))
@@ -136,7 +156,7 @@ class SendgridProvider:
         """Make one call; return what became of its people, and who is to be called again."""
         body = base | {"personalizations": [person.body for person in people]}
         try:
-            self._client.client.mail.send.post(request_body=body)
+            self._client.client.mail.send.post(request_body=_Body(json.dumps(body).encode()))
         except HTTPError as error:
             return _read_answer(people, error)
         except URLError as error:  # urllib wraps only what happens before the request has left
@@ -289,7 +309,40 @@ def _base(letter: Letter, tags: Mapping[Place, str]) -> dict[str, Any]:
     return base
 
 
-def _personal(letter: Letter, recipient: Recipient, tags: Mapping[Place, str]) -> dict[str, Any]:
+def _slots(tags: Mapping[Place, str]) -> list[_Slot]:
+    return [
+        _Slot(
+            tag=tag,
+            name=place.name,
+            escape=_escape(place.context),
+            fallback=ESCAPES[place.context](place.fallback),
+        )
+        for place, tag in tags.items()
+    ]
+
+
+@lru_cache(maxsize=len(Context))
+def _escape(context: Context) -> Callable[[str], str]:
+    """Return what makes a value fit for its place; it raises InputError at a CR, a LF or a NUL.
+
+    First names come again and again, and are remembered. Links are each person's own, and nearly
+    all as they should be already.
+    """
+    if context in (Context.COMPONENT, Context.MAILTO):
+        return _remembered(context)
+    remembered = _remembered(context)
+    return lambda value: value if _PLAIN_LINK.fullmatch(value) else remembered(value)
+
+
+def _remembered(context: Context) -> Callable[[str], str]:
+    @lru_cache(maxsize=4096)
+    def escape(value: str) -> str:
+        return ESCAPES[context](clean(value, refusal=BAD_VALUE))
+
+    return escape
+
+
+def _personal(letter: Letter, recipient: Recipient, slots: Sequence[_Slot]) -> dict[str, Any]:
     """Return a personalization. Raises InputError where it cannot stand in the API.
 
     Message-ID is not among the headers that the API reserves; ``custom_args`` come back with
@@ -304,8 +357,10 @@ def _personal(letter: Letter, recipient: Recipient, tags: Mapping[Place, str]) -
             ),
             address=address,
         )
-    values = {tag: value_at(place, recipient) for place, tag in tags.items()}
-    size = sum(len(tag.encode()) + len(value.encode()) for tag, value in values.items())
+    values = {
+        slot.tag: slot.escape(recipient.value_of(slot.name)) or slot.fallback for slot in slots
+    }
+    size = _octets(values)
     if size > MAX_SUBSTITUTIONS:
         raise InputError(
             mark("the values for “{address}” are too long: {found} bytes, at most {most}"),
@@ -315,130 +370,36 @@ def _personal(letter: Letter, recipient: Recipient, tags: Mapping[Place, str]) -
         )
     name = clean(recipient.name, refusal=BAD_NAME)
     return {
-        "to": [{"email": address} | ({"name": name} if name else {})],
-        "headers": dict(leaving_fields(recipient)) | {"Message-ID": letter.message_id(recipient)},
+        "to": [{"email": address, "name": name} if name else {"email": address}],
+        "headers": {"Message-ID": letter.message_id(recipient), **dict(leaving_fields(recipient))},
         "substitutions": values,
         "custom_args": {"recipient": recipient.id, "campaign": letter.campaign},
     }
 
 
+def _octets(values: Mapping[str, str]) -> int:
+    """Return the size of substitutions in bytes of UTF-8."""
+    whole = "".join([*values, *values.values()])
+    return len(whole) if whole.isascii() else len(whole.encode())
+
+
+_NO_KEY: Final = mark("SendGrid needs its key: put it in the variable {variable}")
+
+
 def open_provider(
     *, settings: Settings, root: Path, environ: Mapping[str, str]
 ) -> SendgridProvider:
-    """Read the key. Raises InputError where it is missing."""
+    """Read the keys. Raises InputError where the one to send with is missing.
+
+    A machine that only hears events does with the webhook's key: what cannot send says so then.
+    """
     api_key = environ.get(API_KEY, "").strip()
-    if not api_key:
-        raise InputError(
-            mark("SendGrid needs its key: put it in the variable {variable}"), variable=API_KEY
-        )
-    if not re.fullmatch(r"[!-~]+", api_key):  # it goes into a header as it is
+    webhook_key = environ.get(WEBHOOK_KEY, "").strip()
+    if not (api_key or webhook_key):
+        raise InputError(_NO_KEY, variable=API_KEY)
+    if api_key and not re.fullmatch(r"[!-~]+", api_key):  # it goes into a header as it is
         raise InputError(
             mark("the key in {variable} has a character that no key has: copy it again"),
             variable=API_KEY,
         )
-    webhook_key = environ.get(WEBHOOK_KEY, "").strip()
     return SendgridProvider(settings.sendgrid, api_key=api_key, webhook_key=webhook_key)
-
-
-# --- what comes back --------------------------------------------------------------------------
-
-#: Opens and clicks are not kept (T14). "processed" says nothing new, and who takes an unsubscribe
-#: from a group back at SendGrid has not consented with us.
-_KINDS: Final = {
-    "delivered": Kind.DELIVERED,
-    "deferred": Kind.DEFERRED,
-    "spamreport": Kind.COMPLAINT,
-    "unsubscribe": Kind.UNSUBSCRIBE,
-    "group_unsubscribe": Kind.UNSUBSCRIBE,
-}
-#: SendGrid drops what is on its own lists; the reason says on which.
-_DROPPED: Final = (
-    ("bounced address", Kind.HARD_BOUNCE),
-    ("spam reporting address", Kind.COMPLAINT),
-    ("unsubscribed address", Kind.UNSUBSCRIBE),
-)
-_SHOWN: Final = "event type status bounce_classification asm_group_id sg_message_id".split()
-
-
-def read_webhook(
-    headers: Mapping[str, str], body: bytes, *, key: str, now: datetime
-) -> list[Event]:
-    """Check size, signature and time of a request, and return its events.
-
-    Raises WebhookError where one of them is wrong, InputError where ``key`` is missing or none.
-    """
-    if not key:
-        raise InputError(
-            mark(
-                "SendGrid's events cannot be checked: put the verification key of its Event Webhook"
-                " into the variable {variable}"
-            ),
-            variable=WEBHOOK_KEY,
-        )
-    if len(body) > MAX_EVENTS:
-        raise WebhookError(
-            mark("the events are too long: {found} bytes, at most {most}"),
-            found=len(body),
-            most=MAX_EVENTS,
-        )
-    given = {name.lower(): value for name, value in headers.items()}
-    check_signature(
-        body,
-        signature=given.get(f"{_HEADER}signature", ""),
-        timestamp=given.get(f"{_HEADER}timestamp", ""),
-        key=read_key(key, variable=WEBHOOK_KEY),
-        now=now,
-    )
-    events = (_event(one, now=now) for one in _batch(body))
-    return [event for event in events if event]
-
-
-def _batch(body: bytes) -> list[dict[str, Any]]:
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, list):
-        raise WebhookError(mark("the events are not a list in JSON: nothing of them was taken"))
-    return [one for one in found if isinstance(one, dict)]
-
-
-def _event(one: Mapping[str, Any], *, now: datetime) -> Event | None:
-    """Return an event in our words, or None where it is none of ours."""
-
-    def text(name: str) -> str:
-        return one_line(str(one.get(name) or ""), most=MAX_NAME)
-
-    reason = one_line(str(one.get("reason") or one.get("response") or ""))
-    kind = _kind_of(text("event"), text("type"), text("status"), reason)
-    if kind is None:
-        return None
-    shown = {name: text(name) for name in _SHOWN if name in one}
-    return Event(
-        kind=kind,
-        at=_moment(one.get("timestamp"), now=now),
-        id=text("sg_event_id") or event_id(json.dumps(one, sort_keys=True)),
-        recipient=text("recipient") or None,
-        campaign=text("campaign"),
-        address=text("email"),
-        message_id=text("smtp-id"),
-        code=text("status"),
-        detail=reason,
-        raw=json.dumps(shown)[:MAX_RAW],
-    )
-
-
-def _kind_of(event: str, type_: str, status: str, reason: str) -> Kind | None:
-    if event == "bounce":  # "blocked": refused for now, for what we are rather than who they are
-        return Kind.SOFT_BOUNCE if type_ == "blocked" else classify(status, reason)
-    if event == "dropped":
-        said = reason.lower()
-        return next((kind for word, kind in _DROPPED if word in said), Kind.DROPPED)
-    return _KINDS.get(event)
-
-
-def _moment(found: object, *, now: datetime) -> datetime:
-    """Return a time in seconds; ``now`` where it is none, or is to come."""
-    if isinstance(found, int | float) and 0 < found < now.timestamp():
-        return datetime.fromtimestamp(found, UTC)
-    return now

@@ -9,14 +9,14 @@ import queue
 import ssl
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.audience.address import needs_smtputf8, spell_address
 from pipeline.delivery.connection import open_connection, verify_with
-from pipeline.delivery.dkim import Signer
+from pipeline.delivery.dkim import Signer, SignerPair
 from pipeline.delivery.events import Event
 from pipeline.delivery.message import Letter
 from pipeline.delivery.ports import Capabilities, Outcome, Recipient, State
@@ -73,7 +73,7 @@ class SmtpProvider:
         *,
         password: str,
         context: ssl.SSLContext | None,
-        signer: Signer | None = None,
+        signer: Signer | SignerPair | None = None,
     ) -> None:
         self._settings = settings
         self._password = password
@@ -100,6 +100,10 @@ class SmtpProvider:
             for error in errors:
                 if not isinstance(error, ProviderError) or (job.todo and len(errors) == lanes):
                     raise error  # while one lane is good, it can carry what is left
+
+    def held(self, message_ids: Collection[str]) -> frozenset[str]:
+        """Raise NotImplementedError: a server cannot be asked what it took."""
+        raise NotImplementedError
 
     def read_events(self, headers: Mapping[str, str], body: bytes) -> list[Event]:
         """Return none: a server's bounces come by mail, to :mod:`pipeline.delivery.bounces`."""
@@ -224,9 +228,9 @@ class _Lane:
         """Fill, sign and address a message; a signature is of one message, so it comes last."""
         letter, date = self._job.letter, self._job.date
         message = letter.fill(recipient, date=date)
-        sender, address = letter.frame.address, spell_address(recipient.address)
+        sender, address = _sender(letter, recipient), spell_address(recipient.address)
         options = ""
-        if needs_smtputf8(address) or needs_smtputf8(sender):
+        if any(map(needs_smtputf8, (address, sender, letter.frame.address))):
             if not channel.smtputf8:
                 raise _no_smtputf8(address)
             options = "SMTPUTF8 BODY=8BITMIME"  # RFC 6531 §3.4, §3.6
@@ -259,7 +263,7 @@ class _Lane:
         if not is_welcome(verb, reply):
             if verb == "MAIL" and reply.code // 100 == 5 and parcel.is_plain:
                 self._held.appendleft(parcel)
-                raise _no_sender(self._job.letter.frame.address, reply.text)
+                raise _no_sender(self._job.letter, parcel.recipient, reply.text)
             return reply
         if channel.pipelining and not self._held and (following := self._take(channel)):
             self._held.append(following)
@@ -286,13 +290,21 @@ def _refused(recipient: Recipient, error: InputError) -> Outcome:
     return Outcome(recipient=recipient.id, state=State.FAILED, detail=str(error), error=error)
 
 
-def _no_sender(sender: str, text: str) -> ProviderError:
+def _sender(letter: Letter, recipient: Recipient) -> str:
+    """Return the address of MAIL: where what cannot be delivered goes back to."""
+    return spell_address(recipient.envelope) if recipient.envelope else letter.frame.address
+
+
+def _no_sender(letter: Letter, recipient: Recipient, text: str) -> ProviderError:
     """Nobody would get it: better to stop than to call the whole list failed."""
-    return ProviderError(
-        mark("the server does not let you send as {sender} ({reason}): check the sender's address"),
-        sender=sender,
-        reason=text,
+    sentence = mark(
+        "the server does not let you send as {sender} ({reason}): check the sender's address"
     )
+    if recipient.envelope:
+        sentence = mark(
+            "the server does not let you send as {sender} ({reason}): check “bounces.address”"
+        )
+    return ProviderError(sentence, sender=_sender(letter, recipient), reason=text)
 
 
 def _no_smtputf8(address: str) -> InputError:

@@ -1,0 +1,22 @@
+"""What a worker does beside sending: reads the bounces, erases requests that nobody confirmed."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from pipeline.audience.optin import purge_pending
+from pipeline.delivery.returns import read_returns
+from pipeline.settings import Settings
+
+
+def do_chores(
+    engine: Engine, settings: Settings, *, root: Path, environ: Mapping[str, str], now: datetime
+) -> None:
+    """Read what came back, and keep to the terms of erasure; meant for once a minute.
+
+    Raises what :func:`read_returns` raises: the mailbox is tried again at the next time.
+    """
+    purge_pending(engine, now=now, days=settings.subscription.confirm_days)
+    read_returns(engine, settings, root=root, environ=environ, now=now)

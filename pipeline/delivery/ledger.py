@@ -1,0 +1,580 @@
+"""The recipients of a campaign in the database: enqueued, claimed, recorded; none twice or lost.
+
+A batch is a run of rows that share its number. Claiming changes the batch alone: its rows that are
+still queued *are* claimed. Only a recorded outcome ends a row, and every change here is one
+transaction. What becomes of whom is decided elsewhere.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    and_,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    text,
+    update,
+)
+
+from pipeline.audience.queries import audience, segment_condition
+from pipeline.audience.states import State as PersonState
+from pipeline.delivery.campaign import OUTBOX, Campaign, campaign_name
+from pipeline.delivery.campaigns import hold_campaign, hold_campaigns
+from pipeline.delivery.feedback import settle_deliveries
+from pipeline.delivery.states import SERVED, UNSETTLED, CampaignState, Status
+from pipeline.store.campaigns import batch, campaign, delivery, delivery_event
+from pipeline.store.engine import reading, told, writing
+from pipeline.store.people import subscriber
+
+ALREADY: Final = "already"  # the code of one who was skipped: they have this letter
+_ROUND: Final = 20_000  # deferred rows that are put into new batches at a time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A batch in the hands of one worker, who alone closes it."""
+
+    campaign_id: int
+    number: int
+    low: int
+    high: int
+    worker: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """One recipient of a batch with what a message needs of the person."""
+
+    subscriber_id: int
+    public_id: str
+    address: str
+    first_name: str
+    last_name: str
+    is_active: bool
+    state: str
+    variant: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is to be written of one recipient; ``due_at`` where they are tried again."""
+
+    subscriber_id: int
+    status: Status
+    code: str = ""
+    detail: str = ""
+    due_at: datetime | None = None
+    is_attempt: bool = True
+
+
+# --- before anything is sent ------------------------------------------------------------------
+
+
+def start_campaign(engine: Engine, number: int, *, now: datetime, size: int) -> int | None:
+    """Give each recipient a row, in batches of ``size``, and let the campaign run.
+
+    Returns how many there are; None where it is not scheduled (any more). Those who have the same
+    letter from another of its campaigns are skipped; of one sent on purpose once more, those who
+    have it from a cancelled one that it takes up.
+    """
+    with writing(engine) as connection:
+        hold_campaigns(connection)
+        found = hold_campaign(connection, number)
+        if found.state is not CampaignState.SCHEDULED:
+            return None
+        total = _enqueue(connection, found, now=now, size=size)
+        values = {"state": CampaignState.RUNNING.value, "started_at": now, "total": total}
+        connection.execute(update(campaign).where(campaign.c.id == number).values(values))
+    _settle_statistics(engine)
+    return total
+
+
+def _enqueue(connection: Connection, found: Campaign, *, now: datetime, size: int) -> int:
+    people = subscriber.c
+    rank = func.row_number().over(order_by=people.id)
+    has_it = has_letter(
+        connection,
+        slug=found.slug,
+        segment=found.segment,
+        provider=found.provider,
+        round_=found.round,
+    )
+    columns: dict[str, ColumnElement[Any]] = {
+        "campaign_id": literal(found.id),
+        "batch": (rank - 1) // literal(size) + 1,
+        "subscriber_id": people.id,
+        "variant": _variant(connection, found.segments),
+        "attempts": literal(0),
+        "state": literal(Status.QUEUED.value),
+    }
+    if has_it is not None:
+        skipped, queued = Status.SKIPPED.value, Status.QUEUED.value
+        columns["state"] = case((has_it, literal(skipped)), else_=literal(queued))
+        columns["code"] = case((has_it, literal(ALREADY)), else_=null())
+        columns["at"] = case((has_it, literal(now, delivery.c.at.type)), else_=null())
+    chosen = audience(connection, found.segment).with_only_columns(*columns.values())
+    filled = insert(delivery).from_select(list(columns), chosen)
+    rows = connection.execute(filled, execution_options={"preserve_rowcount": True})
+    mine = delivery.c.campaign_id == found.id
+    numbers = delivery.c.subscriber_id
+    batches = (
+        select(
+            delivery.c.campaign_id,
+            delivery.c.batch,
+            func.min(numbers),
+            func.max(numbers),
+            literal("open"),
+            literal(""),
+        )
+        .where(mine)
+        .group_by(delivery.c.campaign_id, delivery.c.batch)
+    )
+    names = ["campaign_id", "number", "low", "high", "state", "worker"]
+    connection.execute(insert(batch).from_select(names, batches))
+    return rows.rowcount
+
+
+def _variant(connection: Connection, segments: Sequence[str]) -> ColumnElement[Any]:
+    """Return the number of the variant that each gets, in SQL: a bit a segment."""
+    variant: ColumnElement[Any] = literal(0)
+    for bit, name in enumerate(segments):
+        condition = segment_condition(connection, name)
+        variant = variant + case((condition, literal(1 << bit)), else_=literal(0))
+    return variant
+
+
+def has_letter(
+    connection: Connection, *, slug: str, segment: str, provider: str, round_: int
+) -> ColumnElement[bool] | None:
+    """Return the condition that a subscriber has a letter, or is about to; None: nobody can.
+
+    That is: from a campaign other than this ``round_``, which need not exist yet. One that was sent
+    on purpose once more only knows of the cancelled ones that it takes up.
+    """
+    columns = campaign.c
+    rehearsal = columns.provider == OUTBOX
+    query = select(columns.id, columns.state, columns.segment, columns.round).where(
+        columns.slug == slug,
+        columns.name != campaign_name(slug, segment, provider, round_),
+        rehearsal if provider == OUTBOX else ~rehearsal,
+    )
+    others = list(connection.execute(query))
+    cancelled = CampaignState.CANCELLED.value
+    before = [row for row in others if row.segment == segment and row.round < round_]
+    stands = max((row.round for row in before if row.state != cancelled), default=0)
+    if stands:
+        others = [row for row in before if row.round > stands]
+    if not others:
+        return None
+    over = [row.id for row in others if row.state == cancelled]
+    served = [*(status.value for status in SERVED), Status.UNCERTAIN.value]
+    waiting = [Status.QUEUED.value, Status.DEFERRED.value]
+    rows = delivery.c
+    return (
+        select(rows.subscriber_id)
+        .where(
+            rows.campaign_id.in_([row.id for row in others]),
+            rows.subscriber_id == subscriber.c.id,
+            or_(
+                rows.state.in_(served),
+                and_(rows.state.in_(waiting), rows.campaign_id.not_in(over)),
+            ),
+        )
+        .exists()
+    )
+
+
+def _settle_statistics(engine: Engine) -> None:
+    """Let PostgreSQL know the table that was just filled, or it plans as if it were empty."""
+    if engine.dialect.name == "postgresql":
+        with told(engine), engine.connect() as connection:
+            alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+            alone.execute(text("VACUUM (ANALYZE) delivery, batch"))
+
+
+# --- a batch in one worker's hands ------------------------------------------------------------
+
+
+def claim_batch(
+    engine: Engine,
+    campaign_id: int,
+    *,
+    worker: str,
+    lease_until: datetime,
+    number: int | None = None,
+) -> Claim | None:
+    """Take the next open batch of a running campaign, or the one of this ``number``.
+
+    Returns None where there is none to take, or the campaign does not run.
+    """
+    columns = batch.c
+    with writing(engine) as connection:
+        state = select(campaign.c.state).where(campaign.c.id == campaign_id)
+        if connection.scalar(state.with_for_update(read=True)) != CampaignState.RUNNING.value:
+            return None
+        query = select(batch).where(columns.campaign_id == campaign_id, columns.state == "open")
+        if number is not None:
+            query = query.where(columns.number == number)
+        query = query.order_by(columns.number).limit(1).with_for_update(skip_locked=True)
+        row = connection.execute(query).first()
+        if row is None:
+            return None
+        values = {"state": "claimed", "worker": worker, "lease_until": lease_until}
+        here = and_(columns.campaign_id == campaign_id, columns.number == row.number)
+        connection.execute(update(batch).where(here).values(values))
+    return Claim(
+        campaign_id=campaign_id, number=row.number, low=row.low, high=row.high, worker=worker
+    )
+
+
+def read_batch(engine: Engine, claim: Claim) -> list[Reader]:
+    """Return the recipients of a claimed batch who have no outcome yet."""
+    rows, people = delivery.c, subscriber.c
+    query = (
+        select(
+            rows.subscriber_id,
+            people.public_id,
+            people.address,
+            people.first_name,
+            people.last_name,
+            people.state,
+            rows.variant,
+            rows.attempts,
+        )
+        .join_from(delivery, subscriber, people.id == rows.subscriber_id)
+        .where(*_rows_of(claim))
+        .order_by(rows.subscriber_id)
+    )
+    active = PersonState.ACTIVE.value
+    with reading(engine) as connection:
+        return [
+            Reader(
+                subscriber_id=row.subscriber_id,
+                public_id=row.public_id,
+                address=row.address or "",
+                first_name=row.first_name,
+                last_name=row.last_name,
+                is_active=row.state == active,
+                state=row.state,
+                variant=row.variant,
+                attempts=row.attempts,
+            )
+            for row in connection.execute(query)
+        ]
+
+
+def left_meanwhile(engine: Engine, readers: Sequence[Reader]) -> dict[int, str]:
+    """Return those who are not active any more, with the state they are in."""
+    people = subscriber.c
+    ids = [reader.subscriber_id for reader in readers]
+    query = select(people.id, people.state).where(
+        people.id.in_(ids), people.state != PersonState.ACTIVE.value
+    )
+    with reading(engine) as connection:
+        return {row.id: row.state for row in connection.execute(query)}
+
+
+def _rows_of(claim: Claim) -> tuple[ColumnElement[bool], ...]:
+    """Return the rows of a batch that are in the worker's hands; the key range finds them."""
+    rows = delivery.c
+    return (
+        rows.campaign_id == claim.campaign_id,
+        rows.subscriber_id.between(claim.low, claim.high),
+        rows.batch == claim.number,
+        rows.state == Status.QUEUED.value,
+    )
+
+
+def extend_lease(engine: Engine, claim: Claim, *, lease_until: datetime) -> bool:
+    """Keep a batch; say whether it is still the worker's own."""
+    with writing(engine) as connection:
+        done = connection.execute(
+            update(batch).where(*_batch_of(claim)).values(lease_until=lease_until)
+        )
+        return done.rowcount > 0
+
+
+def _batch_of(claim: Claim) -> tuple[ColumnElement[bool], ...]:
+    columns = batch.c
+    return (
+        columns.campaign_id == claim.campaign_id,
+        columns.number == claim.number,
+        columns.worker == claim.worker,
+        columns.state == "claimed",
+    )
+
+
+def record(
+    engine: Engine, claim: Claim, records: Sequence[Record], *, now: datetime, close: str = ""
+) -> None:
+    """Write outcomes, and with ``close`` give the batch back: ``done``, or ``open`` again.
+
+    An outcome settles a row even where its worker was taken for dead meanwhile; putting a row off
+    is only for who still holds it.
+    """
+    with writing(engine) as connection:
+        if records:
+            _write(connection, claim, records, now=now)
+            _catch_up(connection, claim, records)
+        if close:
+            values = {"state": close, "worker": "", "lease_until": None}
+            connection.execute(update(batch).where(*_batch_of(claim)).values(values))
+
+
+def _catch_up(connection: Connection, claim: Claim, records: Sequence[Record]) -> None:
+    """Let events settle rows whose outcome they overtook: some servers answer that quickly."""
+    columns = delivery_event.c
+    mine = columns.campaign_id == claim.campaign_id
+    if not connection.scalar(select(select(columns.id).where(mine).exists())):
+        return
+    ids = [one.subscriber_id for one in records]
+    heard = select(columns.subscriber_id).where(mine, columns.subscriber_id.in_(ids)).distinct()
+    if people := connection.scalars(heard).all():
+        settle_deliveries(connection, claim.campaign_id, people)
+
+
+def _write(
+    connection: Connection, claim: Claim, records: Sequence[Record], *, now: datetime
+) -> None:
+    rows = [
+        {
+            "of": claim.campaign_id,
+            "who": one.subscriber_id,
+            "to": one.status.value,
+            "more": int(one.is_attempt),
+            "due": one.due_at,
+            "when": now,
+            "said": one.code,
+            "told": one.detail,
+            "batch_number": claim.number,
+        }
+        for one in records
+    ]
+    if connection.dialect.name == "postgresql":
+        connection.execute(_POSTGRES, _columns(rows, claim, now))
+    else:
+        connection.execute(_EACH, rows)
+
+
+_unsettled: Final = tuple(status.value for status in UNSETTLED)
+_rows: Final = delivery.c
+_EACH: Final = (
+    update(delivery)
+    .where(
+        _rows.campaign_id == bindparam("of"),
+        _rows.subscriber_id == bindparam("who"),
+        or_(
+            and_(_rows.state == Status.QUEUED.value, _rows.batch == bindparam("batch_number")),
+            and_(
+                or_(*(_rows.state == one for one in _unsettled)),
+                bindparam("to", type_=_rows.state.type) != Status.DEFERRED.value,
+            ),
+        ),
+    )
+    .values(
+        state=bindparam("to", type_=_rows.state.type),
+        attempts=_rows.attempts + bindparam("more"),
+        due_at=bindparam("due"),
+        at=bindparam("when"),
+        code=bindparam("said"),
+        detail=bindparam("told"),
+    )
+)
+#: The same in one statement; ``executemany`` would be a round trip a row.
+_POSTGRES: Final = text(
+    """
+    UPDATE delivery SET state = v.state, attempts = attempts + v.more, due_at = v.due,
+        at = :now, code = v.code, detail = v.detail
+    FROM unnest(CAST(:who AS bigint[]), CAST(:states AS text[]), CAST(:more AS smallint[]),
+        CAST(:due AS timestamptz[]), CAST(:codes AS text[]), CAST(:details AS text[]))
+        AS v(who, state, more, due, code, detail)
+    WHERE campaign_id = :campaign AND subscriber_id = v.who
+        AND subscriber_id BETWEEN :low AND :high
+        AND (delivery.state = 'queued' AND batch = :number
+            OR v.state <> 'deferred' AND delivery.state = ANY(:unsettled))
+    """
+)
+
+
+def _columns(rows: list[dict[str, Any]], claim: Claim, now: datetime) -> Mapping[str, Any]:
+    return {
+        "who": [row["who"] for row in rows],
+        "states": [row["to"] for row in rows],
+        "more": [row["more"] for row in rows],
+        "due": [row["due"] for row in rows],
+        "codes": [row["said"].replace("\0", "") for row in rows],
+        "details": [row["told"].replace("\0", "") for row in rows],
+        "campaign": claim.campaign_id,
+        "low": claim.low,
+        "high": claim.high,
+        "number": claim.number,
+        "unsettled": list(_unsettled),
+        "now": now,
+    }
+
+
+# --- afterwards -------------------------------------------------------------------------------
+
+
+def claimed_batches(engine: Engine) -> list[tuple[Claim, datetime]]:
+    """Return the batches in workers' hands, each with the end of its lease."""
+    with reading(engine) as connection:
+        rows = connection.execute(select(batch).where(batch.c.state == "claimed"))
+        return [
+            (
+                Claim(
+                    campaign_id=row.campaign_id,
+                    number=row.number,
+                    low=row.low,
+                    high=row.high,
+                    worker=row.worker,
+                ),
+                row.lease_until,
+            )
+            for row in rows
+        ]
+
+
+def take_over(engine: Engine, claim: Claim, *, worker: str, lease_until: datetime) -> Claim | None:
+    """Take a dead worker's batch, whatever the campaign's state; None where another did."""
+    with writing(engine) as connection:
+        values = {"worker": worker, "lease_until": lease_until}
+        done = connection.execute(update(batch).where(*_batch_of(claim)).values(values))
+        if not done.rowcount:
+            return None
+    return Claim(
+        campaign_id=claim.campaign_id,
+        number=claim.number,
+        low=claim.low,
+        high=claim.high,
+        worker=worker,
+    )
+
+
+def regroup_due(engine: Engine, campaign_id: int, *, now: datetime, size: int) -> int:
+    """Put the deferred whose time has come into new batches; return how many rows."""
+    rows = delivery.c
+    due = and_(
+        rows.campaign_id == campaign_id,
+        rows.due_at.is_not(None),
+        rows.due_at <= now,
+        rows.state == Status.DEFERRED.value,
+    )
+    with writing(engine) as connection:
+        if hold_campaign(connection, campaign_id).state is not CampaignState.RUNNING:
+            return 0
+        query = select(rows.subscriber_id).where(due).order_by(rows.subscriber_id).limit(_ROUND)
+        ids = list(connection.scalars(query))
+        return _open_batches(connection, campaign_id, ids, where=due, size=size)
+
+
+def requeue_uncertain(engine: Engine, campaign_id: int, *, size: int) -> int:
+    """Put the uncertain into new batches, and let the campaign run: they may get it twice."""
+    rows = delivery.c
+    uncertain = and_(rows.campaign_id == campaign_id, rows.state == Status.UNCERTAIN.value)
+    with writing(engine) as connection:
+        hold_campaign(connection, campaign_id)
+        query = select(rows.subscriber_id).where(uncertain).order_by(rows.subscriber_id)
+        ids = list(connection.scalars(query))
+        count = _open_batches(connection, campaign_id, ids, where=uncertain, size=size)
+        if count:
+            values = {"state": CampaignState.RUNNING.value, "finished_at": None}
+            done = and_(campaign.c.id == campaign_id, campaign.c.state == CampaignState.DONE.value)
+            connection.execute(update(campaign).where(done).values(values))
+        return count
+
+
+def accept_uncertain(engine: Engine, campaign_id: int, *, now: datetime, detail: str) -> int:
+    """Call the uncertain sent, on a person's word; return how many."""
+    rows = delivery.c
+    uncertain = and_(rows.campaign_id == campaign_id, rows.state == Status.UNCERTAIN.value)
+    values = {"state": Status.ACCEPTED.value, "at": now, "detail": detail}
+    with writing(engine) as connection:
+        hold_campaign(connection, campaign_id)
+        return connection.execute(update(delivery).where(uncertain).values(values)).rowcount
+
+
+def _open_batches(
+    connection: Connection,
+    campaign_id: int,
+    ids: Sequence[int],
+    *,
+    where: ColumnElement[bool],
+    size: int,
+) -> int:
+    """Put rows into new batches of ``size``; ``where`` says which they are."""
+    numbers = select(func.max(batch.c.number)).where(batch.c.campaign_id == campaign_id)
+    number, count = connection.scalar(numbers) or 0, 0
+    for start in range(0, len(ids), size):
+        number += 1
+        low, high = ids[start], ids[min(start + size, len(ids)) - 1]
+        here = and_(where, delivery.c.subscriber_id.between(low, high))
+        values = {"state": Status.QUEUED.value, "batch": number, "due_at": None}
+        count += connection.execute(update(delivery).where(here).values(values)).rowcount
+        row = {"campaign_id": campaign_id, "number": number, "low": low, "high": high}
+        connection.execute(insert(batch).values(**row, state="open"))
+    return count
+
+
+def open_batches(engine: Engine, campaign_id: int) -> list[int]:
+    """Return the numbers of the batches that nobody has taken."""
+    columns = batch.c
+    mine = and_(columns.campaign_id == campaign_id, columns.state == "open")
+    with reading(engine) as connection:
+        return list(connection.scalars(select(columns.number).where(mine).order_by(columns.number)))
+
+
+def finish_campaign(engine: Engine, campaign_id: int, *, now: datetime) -> bool:
+    """Call a running campaign done where nothing is left to do; say whether it was."""
+    rows, columns = delivery.c, batch.c
+    left = select(batch).where(columns.campaign_id == campaign_id, columns.state != "done")
+    due = select(delivery).where(rows.campaign_id == campaign_id, rows.due_at.is_not(None))
+    with writing(engine) as connection:
+        if hold_campaign(connection, campaign_id).state is not CampaignState.RUNNING:
+            return False
+        if connection.scalar(select(or_(left.exists(), due.exists()))):
+            return False
+        values = {"state": CampaignState.DONE.value, "finished_at": now}
+        connection.execute(update(campaign).where(campaign.c.id == campaign_id).values(values))
+        return True
+
+
+def statuses_of(engine: Engine, campaign_id: int) -> Iterable[tuple[Any, ...]]:
+    """Yield who got what and when, in the order of their numbers, a page at a time."""
+    rows, people, last = delivery.c, subscriber.c, 0
+    while True:
+        query = (
+            select(
+                rows.subscriber_id,
+                people.address,
+                people.public_id,
+                rows.state,
+                rows.at,
+                rows.attempts,
+                rows.code,
+                rows.detail,
+                rows.due_at,
+            )
+            .join_from(delivery, subscriber, people.id == rows.subscriber_id)
+            .where(rows.campaign_id == campaign_id, rows.subscriber_id > last)
+            .order_by(rows.subscriber_id)
+            .limit(1000)
+        )
+        with reading(engine) as connection:
+            page = connection.execute(query).all()
+        yield from (tuple(row) for row in page)
+        if len(page) < 1000:
+            return
+        last = page[-1].subscriber_id
