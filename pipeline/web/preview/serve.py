@@ -103,7 +103,10 @@ class _Server(uvicorn.Server):
 def _bind(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
+        made = socket.create_server((host, port), family=family)
+        # Connections inherit it; asyncio does not set it on a socket that it did not make.
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return made
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             message = mark(
