@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 
-.PHONY: help setup demo run check test golden words lock docs bench bench-peers clean
+.PHONY: help setup demo run check test golden words lock docs bench bench-peers contract torture clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -54,9 +54,20 @@ docs: $(STAMP) ## rebuild the generated pages and pictures of docs/
 bench: $(STAMP) ## measure; ratios in one run, and peak memory
 	@$(BIN)/python bench/render.py
 	@PATH="$$PATH:/usr/sbin" $(BIN)/python bench/send.py
+	@PATH="$$PATH:/usr/sbin" $(BIN)/python bench/campaign.py
+	@$(BIN)/python bench/sendgrid_api.py
 
-bench-peers: ## install what the bench compares with (npm), into an ignored folder
+bench-peers: $(STAMP) ## install what the bench compares with (npm, Django), into an ignored folder
 	@mkdir -p bench/peers && cp bench/package.json bench/package-lock.json bench/peers/ && cd bench/peers && npm ci --ignore-scripts --silent
+	@test -x bench/peers/venv/bin/python || $(PYTHON) -m venv bench/peers/venv
+	@$(BIN)/uv pip sync --quiet --python bench/peers/venv/bin/python --require-hashes bench/peers.txt
+
+contract: $(STAMP) ## install Prism (npm), and hold SendGrid's calls to its own OpenAPI file
+	@cd tests/contract && npm ci --ignore-scripts --silent
+	@$(BIN)/pytest -q -n 0 -rs tests/delivery/test_prism.py
+
+torture: $(STAMP) ## break sending on purpose, at full size: half an hour
+	@$(BIN)/python -W ignore -m tests.torture
 
 clean: ## remove what was built
 	@rm -rf build dist var .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,12 +1,14 @@
-"""Sending by SMTP, measured against Postfix's own smtp-source in the same run.
+"""Sending by SMTP without a database, measured against Postfix's smtp-source in the same run.
 
 ``make bench`` runs it small, ``python bench/send.py --full`` with 10,000 messages. Senders take
 turns (A B C A B C), each as a process of its own against a fresh smtp-sink on loopback, whose own
 count is checked. What counts is the ratio within a round and the processor's time; messages a
-second are this machine's, in this run. Needs Postfix's smtp-source and smtp-sink.
+second are this machine's, in this run. Needs Postfix's smtp-source and smtp-sink; ``make
+bench-peers`` installs Django and nodemailer. With a database: bench/campaign.py.
 """
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -16,33 +18,42 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pipeline.delivery.dkim import Signer
     from pipeline.delivery.message import Letter
-    from pipeline.delivery.ports import Outcome, Recipient
+    from pipeline.delivery.recipient import Recipient
+    from pipeline.render.edition import Edition
+    from pipeline.settings import Settings
 
 LOOPBACK: Final = "127.0.0.1"
-SMALL, FULL, ROUNDS, CONNECTIONS = 1000, 10_000, 3, 10
-SLOW: Final = 10  # smtplib with EmailMessage gets a tenth of the messages: its rate is steady
+SMALL, FULL, BATCH, ROUNDS, CONNECTIONS = 1000, 10_000, 500, 3, 10
+SLOW: Final = {"smtplib": 10, "django": 5, "nodemailer": 5}  # a share is enough: rates are steady
+PEERS: Final = Path(__file__).parent / "peers"
 SENDERS: Final = {
     "smtp-source": f"smtp-source ×{CONNECTIONS} (reference)",
     "infolettre": f"infolettre ×{CONNECTIONS}",
     "dkim": f"infolettre ×{CONNECTIONS}, DKIM RSA-2048",
+    "nodemailer": f"nodemailer, pool of {CONNECTIONS}",
+    "django": "Django, send_messages of 500",
     "smtplib": "smtplib + EmailMessage",
 }
 NAMES: Final = "Zoë Jörg Anna François Mette Søren Ana Łukasz Inès Bob".split()
+SUBJECT: Final = "L’air de Genève, en résumé"
 PROSE: Final = (
     "Cette semaine, l’équipe a publié une étude sur la qualité de l’air à Genève : quarante "
     "stations, douze mois, et un résumé qui se lit le temps d’un café."
 )
+
+Command = Callable[[int], list[str]]
 
 
 @dataclass(frozen=True)
@@ -78,23 +89,33 @@ def make_sources(*, places: bool) -> tuple[str, str]:
     return "\n".join(html) + "\n", "\n".join(text) + "\n"
 
 
-def make_letter() -> "Letter":
-    from pipeline.delivery.message import compile_letter
+def make_edition(slug: str) -> "Edition":
     from pipeline.render.edition import Edition
-    from pipeline.settings import Organisation, Sender, Settings, Site
 
     html, text = make_sources(places=True)
-    subject = "L’air de Genève, en résumé"
-    edition = Edition(
-        slug="2026-10-01-essai", number=1, date=date(2026, 10, 1), language="fr", title="Essai",
-        sender="essai", subject=subject, preheader="", html=html, text=text, web="", web_url="",
+    return Edition(
+        slug=slug, number=1, date=date(2026, 10, 1), language="fr", title="Essai",
+        sender="essai", subject=SUBJECT, preheader="", html=html, text=text, web="", web_url="",
     )  # fmt: skip
-    settings = Settings(
+
+
+def make_settings(port: int = 25) -> "Settings":
+    from pipeline.settings import Organisation, Sender, Settings, Site, Smtp
+
+    return Settings(
         site=Site(name="Essai", url="https://lettre.example"),
         organisation=Organisation(contact="contact@lettre.example"),
+        senders={"essai": Sender(name="La rédaction", email="redaction@lettre.example")},
+        smtp=Smtp(host=LOOPBACK, port=port, security="none", connections=CONNECTIONS),
     )
-    sender = Sender(name="La rédaction", email="redaction@lettre.example")
-    return compile_letter(edition, sender=sender, settings=settings, pictures={})
+
+
+def make_letter() -> "Letter":
+    from pipeline.delivery.message import compile_letter
+
+    settings = make_settings()
+    edition = make_edition("2026-10-01-essai")
+    return compile_letter(edition, sender=settings.senders["essai"], settings=settings, pictures={})
 
 
 def people(count: int) -> "Iterator[Recipient]":
@@ -116,24 +137,21 @@ def people(count: int) -> "Iterator[Recipient]":
 
 def send_ours(port: int, count: int, *, signed: bool) -> float:
     """Send as the pipeline does, in batches; return the seconds that it took."""
+    from pipeline.delivery.ports import State
     from pipeline.delivery.providers.smtp import SmtpProvider
-    from pipeline.delivery.sending import send_letter
-    from pipeline.settings import Smtp
 
     provider = SmtpProvider(
-        Smtp(host=LOOPBACK, port=port, security="none", connections=CONNECTIONS),
+        make_settings(port).smtp,
         password="",
         context=None,
         signer=make_key() if signed else None,
     )
-    letter = make_letter()
-
-    def hear(outcome: "Outcome", recipient: "Recipient") -> None:
-        if outcome.state != "accepted":
-            raise SystemExit(f"{recipient.address}: {outcome}")
-
+    letter, everybody = make_letter(), people(count)
     start = time.perf_counter()
-    send_letter(provider, lambda _: letter, people(count), batch=500, on_outcome=hear)
+    while batch := list(islice(everybody, BATCH)):
+        for outcome in provider.send(letter, batch):
+            if outcome.state is not State.ACCEPTED:
+                raise SystemExit(str(outcome))
     provider.close()
     return time.perf_counter() - start
 
@@ -145,6 +163,15 @@ def make_key() -> "Signer":
 
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return Signer(domain="lettre.example", selector="essai", key=key)
+
+
+def sign_alone(count: int) -> float:
+    """Fill and sign messages without sending them; return how many a second, on one core."""
+    letter, signer, now = make_letter(), make_key(), datetime.now(UTC)
+    start = time.process_time()
+    for person in people(count):
+        signer.sign(letter.fill(person, date=now), now=now)
+    return count / (time.process_time() - start)
 
 
 def send_naively(port: int, count: int) -> float:
@@ -159,7 +186,7 @@ def send_naively(port: int, count: int) -> float:
             message = EmailMessage()
             message["From"] = "La rédaction <redaction@lettre.example>"
             message["To"] = f"{person.name} <{person.address}>"
-            message["Subject"] = "L’air de Genève, en résumé"
+            message["Subject"] = SUBJECT
             message["Date"] = format_datetime(datetime.now(UTC))
             message["Message-ID"] = f"<{person.id}@lettre.example>"
             message["List-Unsubscribe"] = f"<{person.unsubscribe_url}>"
@@ -206,27 +233,57 @@ def counted(folder: Path) -> int:
     return int(found[-1][0] or found[-1][1]) if found else 0
 
 
-def command_of(sender: str, port: int, *, count: int, size: int) -> list[str]:
-    if sender != "smtp-source":
-        return [sys.executable, __file__, "--sender", sender, str(port), str(count)]
-    return [
-        "smtp-source", "-d", "-s", str(CONNECTIONS), "-m", str(count), "-l", str(size),
-        "-M", "bench.example", "-f", "a@lettre.example", "-t", "b@exemple.example",
-        f"{LOOPBACK}:{port}",
-    ]  # fmt: skip
+def write_letter(folder: Path) -> Path:
+    """Write the letter for the senders in other languages and environments."""
+    html, text = make_sources(places=False)
+    facts = {"subject": SUBJECT, "html": html, "text": text, "names": NAMES}
+    file = folder / "letter.json"
+    file.write_text(json.dumps(facts | {"connections": CONNECTIONS}))
+    return file
 
 
-def take_turn(sender: str, *, count: int, size: int) -> Run:
-    """Run one sender against a sink of its own, and check what the sink counted."""
+def command_of(sender: str, port: int, *, count: int, size: int, folder: Path) -> list[str]:
+    """Return what runs a sender in a process of its own; all but smtp-source print seconds."""
+    if sender == "smtp-source":
+        return [
+            "smtp-source", "-d", "-s", str(CONNECTIONS), "-m", str(count), "-l", str(size),
+            "-M", "bench.example", "-f", "a@lettre.example", "-t", "b@exemple.example",
+            f"{LOOPBACK}:{port}",
+        ]  # fmt: skip
+    there = Path(__file__).parent
+    runners = {
+        "django": [str(PEERS / "venv/bin/python"), str(there / "peer_django.py")],
+        "nodemailer": ["node", str(there / "peer_mail.mjs")],
+    }
+    if sender in runners:
+        return [*runners[sender], str(port), str(count), str(write_letter(folder))]
+    return [sys.executable, __file__, "--sender", sender, str(port), str(count)]
+
+
+def installed_senders() -> list[str]:
+    """Return the senders that are here; ``make bench-peers`` installs the others."""
+    needs = {"django": PEERS / "venv/bin/python", "nodemailer": PEERS / "node_modules/nodemailer"}
+    return [name for name in SENDERS if name not in needs or needs[name].exists()]
+
+
+def take_turn(sender: str, *, count: int, size: int, command: Command | None = None) -> Run:
+    """Run one sender against a sink of its own, and check what the sink counted.
+
+    ``command`` makes that of a sender which is not in this file, from the port. A sender prints
+    the seconds that it took; one that knows better than the kernel also those of the processor
+    without its start, and its peak memory in MB.
+    """
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         folder.chmod(0o755)
         port = free_port()
         sink = start_sink(port, folder)
+        if command is None:
+            words = command_of(sender, port, count=count, size=size, folder=folder)
+        else:
+            words = command(port)
         start = time.perf_counter()
-        child = subprocess.Popen(
-            command_of(sender, port, count=count, size=size), stdout=subprocess.PIPE, text=True
-        )
+        child = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         told = child.stdout.read() if child.stdout else ""
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -236,12 +293,15 @@ def take_turn(sender: str, *, count: int, size: int) -> Run:
         sink.wait()
         if child.returncode or counted(folder) != count:
             raise SystemExit(f"{sender} failed: {counted(folder)} of {count} arrived")
-    seconds = float(told) if sender != "smtp-source" else wall
-    cpu = (usage.ru_utime + usage.ru_stime) / count * 1000
-    return Run(count / seconds, cpu, usage.ru_maxrss / 1024)
+    busy, memory = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    seconds, *more = map(float, told.split()) if sender != "smtp-source" else (wall,)
+    if more:
+        busy, memory = more
+    return Run(count / seconds, busy / count * 1000, memory)
 
 
-def report(runs: dict[str, list[Run]]) -> None:
+def report(runs: dict[str, list[Run]], names: dict[str, str]) -> None:
+    """Print a table; a ratio is the median of those to smtp-source in the same round."""
     reference = runs["smtp-source"]
     print(f"  {'':38}{'messages/s':>22}{'ratio':>8}{'CPU s/1k':>10}{'peak MB':>9}")
     for sender, turns in runs.items():
@@ -252,7 +312,7 @@ def report(runs: dict[str, list[Run]]) -> None:
         spread = f"{statistics.median(rates):,.0f} ({min(rates):,.0f}–{max(rates):,.0f})"
         cpu = statistics.median(turn.cpu for turn in turns)
         memory = max(turn.memory for turn in turns)
-        print(f"  {SENDERS[sender]:38}{spread:>22}{ratio:8.2f}{cpu:10.3f}{memory:9.0f}")
+        print(f"  {names[sender]:38}{spread:>22}{ratio:8.3f}{cpu:10.3f}{memory:9.0f}", flush=True)
 
 
 def main() -> None:
@@ -272,12 +332,13 @@ def main() -> None:
     letter = make_letter()
     size = len(letter.fill(next(people(1)), date=datetime.now(UTC)))
     print(f"sending {count:,} messages of {size / 1000:.0f} kB; load {os.getloadavg()[0]:.1f}")
-    runs: dict[str, list[Run]] = {sender: [] for sender in SENDERS}
+    runs: dict[str, list[Run]] = {sender: [] for sender in installed_senders()}
     for _ in range(asked.rounds):
         for sender, turns in runs.items():
-            share = count // SLOW if sender == "smtplib" else count
+            share = count // SLOW.get(sender, 1)
             turns.append(take_turn(sender, count=share, size=size))
-    report(runs)
+    report(runs, SENDERS)
+    print(f"  filled and signed with RSA-2048, on one core: {sign_alone(count):,.0f} a second")
 
 
 if __name__ == "__main__":
