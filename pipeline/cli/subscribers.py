@@ -30,10 +30,12 @@ from pipeline.audience.queries import (
     save_filter,
     saved_filters,
 )
-from pipeline.audience.secret import read_secret, require_secret
+from pipeline.audience.renewal import asked_stale, count_stale
+from pipeline.audience.secret import read_keys, require_keys
 from pipeline.audience.segments import parse_rule
 from pipeline.audience.states import State
 from pipeline.cli.speech import language, show, show_json, show_mistakes, tell, tell_count
+from pipeline.delivery.history import letters_of
 from pipeline.errors import Mistake, WorkspaceError
 from pipeline.store.engine import reading, writing
 from pipeline.store.upgrade import opened_store
@@ -84,7 +86,7 @@ def import_command(
     order = Import(
         file=file,
         now=_now(),
-        secret=read_secret(os.environ),
+        secret=read_keys(os.environ),
         dry_run=dry_run,
         assume=State(state) if state else None,
         wording=consent,
@@ -209,16 +211,26 @@ def export_command(form: str, out: Path | None, state: str | None, segment: str)
 @click.option("--segment", default="", help=tell("Only those of this segment."))
 @click.option("--where", default="", help=tell("A rule such as: language = fr and segment = x"))
 @click.option("--search", default="", help=tell("Only those whose address or name holds this."))
+@click.option(
+    "--stale", is_flag=True, help=tell("Only active people whose consent is over three years old.")
+)
 @click.option("--limit", default=40, show_default=True, help=tell("How many at most."))
 @click.option("--json", "as_json", is_flag=True, help=tell("Print a list for a script."))
 def list_command(
-    state: str | None, segment: str, where: str, search: str, limit: int, as_json: bool
+    state: str | None,
+    segment: str,
+    where: str,
+    search: str,
+    stale: bool,
+    limit: int,
+    as_json: bool,
 ) -> None:
     asked = Asked(
         state=State(state) if state else None,
         segment=segment,
         rule=parse_rule(where) if where else None,
         search=search,
+        also=asked_stale(_now()).also if stale else (),
     )
     with _store() as engine, reading(engine) as connection:
         people = list(each_subscriber(connection, asked, limit=limit))
@@ -281,7 +293,7 @@ def add_command(
         wording_version=consent_version,
     )
     with _store() as engine:
-        secret = read_secret(os.environ)
+        secret = read_keys(os.environ)
         person = register.add_subscriber(engine, newcomer, entry, secret=secret)
     show(tell("✓ “{address}” is a subscriber now.", address=person.address))
 
@@ -304,7 +316,7 @@ def remove_command(address: str) -> None:
 @click.argument("address")
 @click.option("--yes", is_flag=True, help=tell("Do not ask before erasing."))
 def forget_command(address: str, yes: bool) -> None:
-    secret = require_secret(os.environ)
+    secret = require_keys(os.environ)
     if not yes and sys.stdin.isatty():
         message = tell("Erase all that is known of “{address}”, for good?", address=address)
         click.confirm(message, abort=True)
@@ -317,8 +329,9 @@ def forget_command(address: str, yes: bool) -> None:
 @click.argument("address")
 def show_command(address: str) -> None:
     with _store() as engine, reading(engine) as connection:
-        person = register.get_subscriber(connection, address, read_secret(os.environ))
-        show_json(person_facts(connection, person))
+        person = register.get_subscriber(connection, address, read_keys(os.environ))
+        letters = letters_of(connection, person.id)
+        show_json(person_facts(connection, person) | {"letters": letters})
 
 
 @subscribers_command.command("stats", help=tell("How many there are, by state and by segment."))
@@ -326,10 +339,12 @@ def show_command(address: str) -> None:
 def stats_command(as_json: bool) -> None:
     with _store() as engine:
         stats = count_people(engine)
+        with reading(engine) as connection:
+            stale = count_stale(connection, now=_now())
     if as_json:
         states = {state.value: count for state, count in stats.states.items()}
         facts = {"states": states, "segments": dict(stats.segments), "kept_out": stats.suppressed}
-        show_json(facts)
+        show_json(facts | {"stale": stale})
         return
     for state, count in stats.states.items():
         if count or state is State.ACTIVE:
@@ -338,6 +353,16 @@ def stats_command(as_json: bool) -> None:
         show(tell("Active, by segment:"))
     for segment, count in stats.segments.items():
         show("  " + tell("{label}: {count}", label=segment, count=count))
+    if stale:
+        show(
+            tell_count(
+                "{count} agreed more than three years ago: ask them again, or let them go"
+                " (“infolettre subscribers list --stale”)",
+                "{count} agreed more than three years ago: ask them again, or let them go"
+                " (“infolettre subscribers list --stale”)",
+                stale,
+            )
+        )
 
 
 @subscribers_command.command(

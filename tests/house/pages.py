@@ -302,6 +302,8 @@ MEANINGS: Final = {
     "dkim.domain": "Le domaine qui signe, celui de l’expéditeur. Vide : rien n’est signé ici, votre"
     " serveur s’en charge.",
     "dkim.selector": "Le nom sous lequel la clé publique est dans le DNS, devant `._domainkey`.",
+    "dkim.second_selector": "De même pour une seconde clé, d’une autre sorte : l’une RSA, l’autre"
+    " Ed25519, et chaque message porte les deux signatures. Vide : une seule clé signe.",
     "sendgrid.host": "L’adresse du service ; `https://api.eu.sendgrid.com` pour l’Europe.",
     "sendgrid.timeout": "Combien de secondes attendre une réponse.",
     "veille.allow_private": "Les réseaux privés où un flux peut être lu, comme `10.0.0.0/8`."
@@ -319,10 +321,10 @@ _TITLES: Final = {
     "theme.light": "Les couleurs : `[theme.light]` et `[theme.dark]`",
     "render": "La mise en page : `[render]`",
     "delivery": "L’envoi : `[delivery]`",
-    "domains": 'Les domaines à ménager : `[domains."orange.example"]`',
+    "domains.<name>": 'Les domaines à ménager : `[domains."orange.example"]`',
     "bounces": "Les retours : `[bounces]`",
     "subscription": "L’abonnement : `[subscription]`",
-    "outbox": "La boîte d’envoi d’essai : `[outbox]`",
+    "outbox": "La boîte d’essai d’essai : `[outbox]`",
     "smtp": "Par un serveur SMTP : `[smtp]`",
     "dkim": "La signature DKIM, par SMTP : `[dkim]`",
     "sendgrid": "Par SendGrid : `[sendgrid]`",

@@ -29,7 +29,7 @@ def workspace(tmp_path: Path) -> Path:
 
 def test_the_demo_says_what_to_open_and_it_is_there(demo: tuple[Path, str]) -> None:
     folder, said = demo
-    named = [line.strip() for line in said.splitlines() if line.startswith("  ")]
+    named = [line.strip() for line in said.splitlines() if line.startswith("  var/")]
     assert any(name.endswith("var/site/index.html") for name in named)
     assert all((folder / name.split("  (")[0]).exists() for name in named)
     assert folder.is_dir()
@@ -37,7 +37,7 @@ def test_the_demo_says_what_to_open_and_it_is_there(demo: tuple[Path, str]) -> N
 
 def test_the_demo_sends_three_whole_messages(demo: tuple[Path, str]) -> None:
     folder, _ = demo
-    box = mailbox.Maildir(folder / "var" / "outbox", create=False)
+    box = mailbox.Maildir(folder / "var" / "demo-outbox", create=False)
     messages = [
         email.message_from_bytes(bytes(box.get_bytes(key)), policy=email.policy.default)
         for key in box.keys()  # noqa: SIM118 - a mailbox iterates over its messages
@@ -57,10 +57,16 @@ def test_the_demo_sends_three_whole_messages(demo: tuple[Path, str]) -> None:
 
 def test_the_demo_can_be_run_again_and_sends_nothing_twice(demo: tuple[Path, str]) -> None:
     folder, _ = demo
-    again = run(folder, "demo")
+    again = run(folder, "demo", **EN)
     assert again.code == 0
-    assert "3 étaient déjà là" in again.out
-    assert len(list((folder / "var" / "outbox" / "new").iterdir())) == 3
+    assert "has been sent to this audience" in again.out
+    assert len(list((folder / "var" / "demo-outbox" / "new").iterdir())) == 3
+
+
+def test_the_demo_touches_neither_the_subscribers_nor_the_outbox(demo: tuple[Path, str]) -> None:
+    folder, _ = demo
+    assert not (folder / "var" / "outbox").exists()
+    assert not (folder / "var" / "infolettre.db").exists()
 
 
 def test_a_letter_without_mistakes_is_told_so(demo: tuple[Path, str]) -> None:
@@ -125,25 +131,55 @@ def test_a_new_workspace_works_at_once(tmp_path: Path) -> None:
     assert run(folder, "init").code == 1
 
 
-def test_a_row_at_fault_is_named_and_the_rest_is_sent(workspace: Path, tmp_path: Path) -> None:
-    people = tmp_path / "people.csv"
-    people.write_text(
-        "email,first_name\na@exemple.example,A\npas une adresse,B\nc@exemple.example,\n"
-    )
-    done = run(workspace, "send", NEWEST, "--to", str(people), **EN)
-    assert done.code == 1
-    assert f"{people}:3:1" in done.err
-    assert "2 messages handed over" in done.out
-    assert len(list((workspace / "var" / "outbox" / "new").iterdir())) == 2
-
-
 def test_a_dry_run_sends_nothing(workspace: Path) -> None:
-    done = run(workspace, "send", NEWEST, "--to", "issues/demo.csv", "--dry-run")
+    assert run(workspace, "subscribers", "import", "issues/demo.csv").code == 0
+    done = run(workspace, "send", NEWEST, "--to", "all", "--dry-run", **EN)
     assert done.code == 0
-    assert "est prête pour 3 personnes" in done.out
+    assert "3 people: every active subscriber" in done.out
+    assert "Nothing was sent" in done.out
+    told = json.loads(run(workspace, "send", NEWEST, "--to", "all", "--dry-run", "--json").out)
+    assert (told["people"], told["already"], told["campaign"]) == (3, 0, None)
+    assert json.loads(run(workspace, "campaign", "list", "--json").out) == []
     assert not (workspace / "var" / "outbox" / "new").exists() or not list(
         (workspace / "var" / "outbox" / "new").iterdir()
     )
+
+
+def test_a_test_may_be_sent_again_and_gives_a_subscriber_their_own_links(workspace: Path) -> None:
+    assert run(workspace, "subscribers", "import", "issues/demo.csv").code == 0
+    for address in ("octave.benali@courrier-lent.example", "moi@exemple.example"):
+        done = run(workspace, "send", NEWEST, "--test", address, **EN)
+        assert (done.code, done.err) == (0, "")
+        assert f"Test handed over: {address}, by outbox" in done.out
+    told = run(workspace, "send", NEWEST, "--test", "moi@exemple.example", "--json")
+    assert json.loads(told.out)["state"] == "accepted"
+    files = list((workspace / "var/outbox/new").iterdir())
+    assert len(files) == 3
+    greetings = [
+        email.message_from_bytes(one.read_bytes(), policy=email.policy.default) for one in files
+    ]
+    bodies = [str(one.get_body(("plain",)).get_content()) for one in greetings]  # type: ignore[union-attr]
+    assert sum("Bonjour Octave, nous" in one for one in bodies) == 1
+    assert json.loads(run(workspace, "campaign", "list", "--json").out) == []
+
+
+@pytest.mark.parametrize(
+    ("segment", "said"),
+    [
+        ("benevole", "did you mean: benevoles"),
+        ("marins", "there are: all, benevoles"),
+    ],
+)
+def test_a_segment_without_anybody_is_told_with_the_way_out(
+    workspace: Path, segment: str, said: str
+) -> None:
+    empty = run(workspace, "send", NEWEST, "--to", "all", **EN)
+    assert empty.code == 1
+    assert "infolettre subscribers import" in empty.err
+    assert run(workspace, "subscribers", "import", "issues/demo.csv").code == 0
+    done = run(workspace, "send", NEWEST, "--to", segment, **EN)
+    assert done.code == 1
+    assert said in done.err
 
 
 @pytest.mark.parametrize(
@@ -170,7 +206,10 @@ def test_a_missing_secret_is_named_by_its_variable(
     ("arguments", "code", "said"),
     [
         (("send", NEWEST), 2, "--test you@example.org"),
-        (("send", NEWEST, "--to", "nobody.csv"), 2, "nobody.csv"),
+        (("send", NEWEST, "--test", "a@b.example", "--at", "friday 8:00"), 2, "--to"),
+        (("send", NEWEST, "--to", "all", "--at", "someday"), 1, "someday"),
+        (("campaign", "show", "12"), 1, "campaign list"),
+        (("campaign", "resolve", "12"), 2, "--accept"),
         (("send", NEWEST, "--test", "a@b.example", "--provider", "pigeon"), 1, "pigeon"),
         (("send", NEWEST, "--test", "not an address"), 1, "not an address"),
         (("validate", "hiver"), 1, NEWEST),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.journeys.workshop import NEWEST, copy_workspace, run
-from tests.servers import LOOPBACK, smtp_server
+from tests.servers import LOOPBACK, free_port, smtp_server
 from tests.zones import DnsStub, dns_server, text_record
 
 EN = {"INFOLETTRE_LANGUAGE": "en"}
@@ -50,6 +50,31 @@ def test_a_workspace_that_keeps_its_mail_is_in_order_offline(workspace: Path) ->
     assert (done.code, done.err) == (0, "")
     assert "✓ the outbox" in done.out
     assert "✗" not in done.out
+    assert done.out.splitlines()[-1].startswith("No fault, ")
+
+
+def test_a_database_is_looked_at_and_not_made(workspace: Path) -> None:
+    before = run(workspace, "doctor", **EN)
+    assert "✓ the database var/infolettre.db is new" in before.out
+    assert not (workspace / "var/infolettre.db").exists()
+
+    run(workspace, "db", "upgrade", **EN)
+    after = run(workspace, "doctor", "--json", **EN)
+
+    assert after.code == 0
+    assert {"database": "ok", "disk": "ok", "shape": "ok", "subscribers": "ok"}.items() <= levels(
+        after.out
+    ).items()
+
+
+def test_a_database_out_of_reach_is_a_fault_and_its_password_stays_hidden(workspace: Path) -> None:
+    url = f"postgresql://anne:hush@{LOOPBACK}:{free_port()}/cercle"
+    done = run(workspace, "doctor", INFOLETTRE_DATABASE__URL=url, **EN)
+
+    assert (done.code, done.err) == (1, "")
+    assert "✗ the database cannot be used\n  → " in done.out
+    assert done.out.endswith("\n1 fault keeps letters from arriving.\n")
+    assert "hush" not in done.out
 
 
 def test_what_is_missing_before_real_mail_is_told_with_what_to_do(workspace: Path) -> None:
