@@ -319,7 +319,7 @@ class Sending(RuleBasedStateMachine):
 def test_the_promises_hold_whatever_happens(sqlite_file: Path) -> None:
     machine = type("OnSqlite", (Sending,), {"template": sqlite_file})
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=100, stateful_step_count=25, deadline=None)
+        machine, settings=settings(max_examples=60, stateful_step_count=25, deadline=None)
     )
 
 
