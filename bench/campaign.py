@@ -221,7 +221,7 @@ def share_campaign(url: str, port: int, number: int) -> str:
 
 def use_store(url: str) -> str:
     """Run a campaign in the database alone; return seconds and megabytes as JSON."""
-    from pipeline.delivery import ledger
+    from pipeline.delivery import ledger, roll
     from pipeline.delivery.campaigns import count_deliveries
     from pipeline.delivery.ledger import Record
     from pipeline.delivery.states import Status
@@ -231,7 +231,7 @@ def use_store(url: str) -> str:
     found = open_campaign(engine)
     size = send.BATCH
     start = time.perf_counter()
-    total = ledger.start_campaign(engine, found.id, now=datetime.now(UTC), size=size) or 0
+    total = roll.start_campaign(engine, found.id, now=datetime.now(UTC), size=size) or 0
     facts: dict[str, Any] = {"enqueue": time.perf_counter() - start, "size": disk_size(engine)}
 
     def count() -> float:

@@ -27,9 +27,9 @@ from pipeline.cli.tally import (
 )
 from pipeline.delivery import campaigns, ledger
 from pipeline.delivery.campaign import STATE_WORDS, Campaign, Pause
+from pipeline.delivery.ears import Ears
 from pipeline.delivery.reasons import reasons_of
 from pipeline.delivery.states import CampaignState, Status
-from pipeline.delivery.worker import Ears
 from pipeline.errors import InputError, WorkspaceError
 from pipeline.settings import Settings
 from pipeline.store.engine import reading

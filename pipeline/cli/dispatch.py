@@ -18,11 +18,12 @@ from pipeline.cli.speech import tell
 from pipeline.cli.tally import on_the_clock
 from pipeline.delivery import campaigns, ledger
 from pipeline.delivery.campaign import Campaign, Counts
+from pipeline.delivery.ears import Ears
 from pipeline.delivery.ledger import Reader
 from pipeline.delivery.ports import Outcome
 from pipeline.delivery.states import WAITING, CampaignState, Status
 from pipeline.delivery.tending import start_due, work_here
-from pipeline.delivery.worker import Ears, Worker
+from pipeline.delivery.worker import Worker
 from pipeline.store.engine import reading
 from pipeline.workspace import Workspace
 

@@ -16,9 +16,10 @@ from typing import Final
 from sqlalchemy import Engine
 
 from pipeline.cli.open import make_pictures, open_issue
+from pipeline.delivery.ears import Ears
 from pipeline.delivery.frozen import Frozen, freeze_letter
 from pipeline.delivery.objections import Judge
-from pipeline.delivery.worker import Ears, Worker
+from pipeline.delivery.worker import Worker
 from pipeline.issues.folder import folder_digest
 from pipeline.render.compose import Press
 from pipeline.workspace import Workspace

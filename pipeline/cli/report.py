@@ -8,7 +8,7 @@ import click
 from pipeline.cli.dispatch import Ended
 from pipeline.cli.speech import show, tell
 from pipeline.cli.tally import figure, in_short, in_words, show_wrapped, state_words
-from pipeline.delivery import ledger
+from pipeline.delivery import roll
 from pipeline.delivery.campaign import STATE_WORDS, STATUS_WORDS, Campaign
 from pipeline.delivery.reasons import Reason
 from pipeline.delivery.states import Status
@@ -131,7 +131,7 @@ def _quoted(one: Reason) -> str:
 
 
 _OURS: Final = {
-    ledger.ALREADY: mark("they have this letter from another campaign"),
+    roll.ALREADY: mark("they have this letter from another campaign"),
     "domain": mark("their domain takes no more for now ([domains] in infolettre.toml)"),
     "unsubscribed": mark("they unsubscribed before their turn"),
     "bounced": mark("their address bounced before their turn"),

@@ -18,9 +18,10 @@ from pipeline.cli.tally import figure, how_far, in_words, on_the_clock, show_wra
 from pipeline.delivery import campaigns, ledger
 from pipeline.delivery.campaign import STATUS_WORDS, Campaign
 from pipeline.delivery.chores import do_chores
+from pipeline.delivery.ears import Ears
 from pipeline.delivery.states import CampaignState, Status
 from pipeline.delivery.tending import work_here
-from pipeline.delivery.worker import Ears, Worker
+from pipeline.delivery.worker import Worker
 from pipeline.errors import InfolettreError, WorldError
 from pipeline.settings import Settings
 from pipeline.store.engine import reading

@@ -355,27 +355,25 @@ def read_pictures(connection: Connection, number: int) -> dict[str, bytes]:
 def count_deliveries(connection: Connection, number: int) -> Counts:
     """Count a campaign's recipients by where they stand: exact, at one moment."""
     columns = delivery.c
-    mine = columns.campaign_id == number
-    rows = connection.execute(
-        select(columns.state, func.count()).where(mine).group_by(columns.state)
+    claimed = select(batch.c.number).where(
+        batch.c.campaign_id == number, batch.c.state == "claimed"
     )
-    claimed = (
-        select(func.count())
-        .select_from(delivery)
-        .join(
-            batch,
-            (batch.c.campaign_id == columns.campaign_id)
-            & (batch.c.number == columns.batch)
-            & columns.subscriber_id.between(batch.c.low, batch.c.high),
+    is_claimed = (columns.state == Status.QUEUED.value) & columns.batch.in_(claimed)
+    query = (
+        select(
+            columns.state,
+            func.count(),
+            func.count().filter(is_claimed),
+            func.min(columns.due_at),
         )
-        .where(mine, batch.c.state == "claimed", columns.state == Status.QUEUED.value)
+        .where(columns.campaign_id == number)
+        .group_by(columns.state)
     )
+    rows = connection.execute(query).all()  # one statement: PostgreSQL looks once for each
     return Counts(
-        by_status={Status(state): count for state, count in rows},
-        claimed=connection.scalar(claimed) or 0,
-        next_due=connection.scalar(
-            select(func.min(columns.due_at)).where(mine, columns.due_at.is_not(None))
-        ),
+        by_status={Status(state): count for state, count, _, _ in rows},
+        claimed=sum(claimed for _, _, claimed, _ in rows),
+        next_due=min((due for *_, due in rows if due is not None), default=None),
     )
 
 

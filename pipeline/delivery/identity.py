@@ -1,4 +1,4 @@
-"""Who a worker is, and whether it is still there: by its process on this machine, else by lease.
+"""Who a worker is, and whether its process is still there, where this machine can tell.
 
 A name holds the machine and its start, its process namespace (a container has its own), the process
 and when that one began, so that another of the same name or number is not taken for it (Linux,
@@ -8,7 +8,6 @@ proc(5), random(4)).
 import os
 import secrets
 import socket
-from datetime import datetime
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -20,17 +19,16 @@ def worker_name() -> str:
     return f"{_machine()}/{pid}/{_began(pid) or 0}/{secrets.token_hex(4)}"
 
 
-def is_dead(name: str, *, lease_until: datetime | None, now: datetime) -> bool:
-    """Say whether the worker of this name is gone.
+def is_dead(name: str) -> bool | None:
+    """Say whether the worker of this name is gone, at once and whatever clocks say.
 
-    On its own machine the process says so, at once and whatever the clock does; of another's
-    worker only the end of its lease does.
+    None where it is another machine's, and only :mod:`pipeline.delivery.watch` can tell.
     """
     machine, _, rest = name.rpartition("/")[0].partition("//")
     pid, _, began = rest.partition("/")
     if f"{machine}/" == _machine() and pid.isdecimal() and (_PROC / "self" / "stat").exists():
         return _began(int(pid)) != began
-    return lease_until is None or lease_until < now
+    return None
 
 
 def _machine() -> str:

@@ -13,30 +13,40 @@ from pipeline.store.campaigns import pace
 from pipeline.store.columns import UtcDateTime
 from pipeline.store.engine import reading, writing
 
+LONGEST: Final = timedelta(hours=2)  # no provider rests longer: the clock that noted it was wrong
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MAKE: Final = text(
     "INSERT INTO pace (name, next_at) VALUES (:name, :next_at) ON CONFLICT DO NOTHING"
 ).bindparams(bindparam("next_at", type_=UtcDateTime()))
 
 
-def next_at(engine: Engine, name: str) -> datetime:
-    """Return from when something may leave under ``name``; long ago, where nothing is known."""
+def next_at(engine: Engine, name: str, *, now: datetime) -> datetime:
+    """Return from when something may leave under ``name``: ``now``, where nothing keeps it."""
     with reading(engine) as connection:
-        return read_next_at(connection, name)
+        return read_next_at(connection, name, now=now)
 
 
-def read_next_at(connection: Connection, name: str) -> datetime:
+def read_next_at(connection: Connection, name: str, *, now: datetime) -> datetime:
     """Return the same within a transaction that the caller has open."""
-    return connection.scalar(select(pace.c.next_at).where(pace.c.name == name)) or _LONG_AGO
+    found = connection.scalar(select(pace.c.next_at).where(pace.c.name == name)) or now
+    return _believed(found, now)
 
 
-def reserve(engine: Engine, name: str, *, count: int, rate: float, now: datetime) -> datetime:
+def _believed(found: datetime, now: datetime) -> datetime:
+    return now if found > now + LONGEST else max(now, found)
+
+
+def reserve(
+    engine: Engine, name: str, *, count: int, rate: float, now: datetime, is_queue: bool = False
+) -> datetime:
     """Reserve room for ``count`` messages and return from when they may leave.
 
     ``rate`` is in messages a second; 0 sets no limit, but a provider may have asked for a rest.
+    A queue may be longer than any rest.
     """
     with writing(engine) as connection:
-        start = max(now, _next(connection, name))
+        found = _next(connection, name)
+        start = max(now, found) if is_queue else _believed(found, now)
         if rate:
             _put(connection, name, start + timedelta(seconds=count / rate))
     return start

@@ -12,7 +12,7 @@ from pipeline.audience.queries import audience, count_people, saved_filters
 from pipeline.audience.segments import ALL
 from pipeline.delivery.campaign import Campaign, Counts
 from pipeline.delivery.campaigns import check_openable, count_deliveries, next_round
-from pipeline.delivery.ledger import has_letter
+from pipeline.delivery.roll import has_letter
 from pipeline.errors import InputError
 from pipeline.store.engine import reading
 from pipeline.store.people import subscriber

@@ -6,9 +6,8 @@ One code for both engines: :mod:`pipeline.delivery.tending` runs it in the progr
 """
 
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -16,53 +15,38 @@ from typing import Final
 
 from sqlalchemy import Engine
 
-from pipeline.delivery import campaigns, ledger, pace
+from pipeline.delivery import campaigns, ledger, pace, roll
 from pipeline.delivery.campaign import Campaign, Pause
-from pipeline.delivery.events import MAX_DETAIL, without_addresses
+from pipeline.delivery.ears import Ears
 from pipeline.delivery.fields import make_message_id
 from pipeline.delivery.heart import Heart
 from pipeline.delivery.identity import is_dead, worker_name
 from pipeline.delivery.ledger import Claim, Reader, Record
-from pipeline.delivery.mailing import Addressee, recipient_of, secret_of
+from pipeline.delivery.mailing import secret_of
 from pipeline.delivery.message import Letter, assemble_letter
-from pipeline.delivery.ports import Outcome, Provider, Recipient, State
+from pipeline.delivery.ports import Provider
 from pipeline.delivery.providers import open_provider
 from pipeline.delivery.retry import (
     MAX_STRIKES,
     batch_size,
     due_again,
     strike_delay,
-    trip,
 )
 from pipeline.delivery.states import CampaignState, Status
+from pipeline.delivery.turn import LEASE, SHORT_REST, Turn, pace_of
+from pipeline.delivery.watch import Watch
 from pipeline.errors import InfolettreError, InputError, ProviderError, WorldError
 from pipeline.settings import Settings
 from pipeline.store.engine import reading
 
-LEASE: Final = timedelta(seconds=40)  # of a worker that another machine cannot see
 SLICE_SECONDS: Final = 2.0  # what is handed over between two looks at the campaign
 FIRST_SLICE: Final = 100
-FLUSH_SECONDS: Final = 0.1  # outcomes are written while others are under way, not after them
-HORIZON: Final = timedelta(seconds=10)  # of a domain's rate
-SHORT_REST: Final = timedelta(seconds=5)  # a worker waits with its batch; longer, it gives it back
 MAX_LETTERS: Final = 64  # compiled and kept
 
 
 def utc_now() -> datetime:
     """Return the time, aware."""
     return datetime.now(UTC)
-
-
-def _ignore(*facts: object) -> None:
-    """Hear, and do nothing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ears:
-    """Who is told what happens, as it does: each outcome, and trouble that is being waited out."""
-
-    on_outcome: Callable[[Status, Reader, Outcome | None], None] = _ignore
-    on_trouble: Callable[[InfolettreError], None] = _ignore
 
 
 class Worker:
@@ -97,6 +81,7 @@ class Worker:
         self.begun: set[Claim] = set()  # of which somebody may have been served
         self._stop = threading.Event()
         self._heart = Heart(self._beat)
+        self._watch = Watch()
 
     def __enter__(self) -> "Worker":
         return self
@@ -150,11 +135,12 @@ class Worker:
         """Return a campaign, and until when its provider rests; while it runs it stays as it is."""
         with reading(self.engine) as connection:
             found = campaigns.get_campaign(connection, campaign_id)
-            until = pace.read_next_at(connection, _pace_of(found))
-        return found, until if until > self.clock() + SHORT_REST else None
+            now = self.clock()
+            until = pace.read_next_at(connection, pace_of(found), now=now)
+        return found, until if until > now + SHORT_REST else None
 
     def _hand_over(self, found: Campaign, claim: Claim) -> None:
-        turn = _Turn(self, found, claim)
+        turn = Turn(self, found, claim)
         try:
             provider = self.provider(found.provider)
             turn.run(provider, secret=secret_of(self._environ, provider=found.provider))
@@ -259,13 +245,13 @@ class Worker:
     def rest(self, found: Campaign, seconds: float) -> None:
         """Let no worker bother the provider for so long."""
         until = self.clock() + timedelta(seconds=seconds)
-        pace.rest(self.engine, _pace_of(found), until=until)
+        pace.rest(self.engine, pace_of(found), until=until)
 
     # --- between batches ----------------------------------------------------------------------
 
     def start(self, found: Campaign) -> int | None:
-        """Give each recipient of a scheduled campaign a row; see :func:`ledger.start_campaign`."""
-        return ledger.start_campaign(
+        """Give each recipient of a scheduled campaign a row; see :func:`roll.start_campaign`."""
+        return roll.start_campaign(
             self.engine, found.id, now=self.clock(), size=self.batch_size(found)
         )
 
@@ -285,8 +271,10 @@ class Worker:
         without an outcome are uncertain, and wait for a person.
         """
         count = 0
-        for claim, lease_until in ledger.claimed_batches(self.engine):
-            if self._heart.holds(claim) or not self._is_dead(claim, lease_until):
+        claimed = ledger.claimed_batches(self.engine)
+        self._watch.look(claimed)
+        for claim, _ in claimed:
+            if self._heart.holds(claim) or not self._is_dead(claim):
                 continue
             if claim.worker == self.name and claim not in self.begun:
                 self.persist(claim, [], close="open")  # the database was away as we took it
@@ -310,10 +298,11 @@ class Worker:
         self.begun.discard(claim)
         return True
 
-    def _is_dead(self, claim: Claim, lease_until: datetime | None) -> bool:
+    def _is_dead(self, claim: Claim) -> bool:
         if claim.worker == self.name:
             return True  # an error of ours cut it off, and nobody works on it
-        return is_dead(claim.worker, lease_until=lease_until, now=self.clock())
+        dead = is_dead(claim.worker)
+        return self._watch.is_gone(claim, now=self.clock()) if dead is None else dead
 
     def _settle(self, claim: Claim) -> None:
         with reading(self.engine) as connection:
@@ -344,214 +333,9 @@ class Worker:
         )
 
 
-def _pace_of(found: Campaign) -> str:
-    return f"provider:{found.provider}"
-
-
 def _uncertain(reader: Reader) -> Record:
     return Record(subscriber_id=reader.subscriber_id, status=Status.UNCERTAIN)
 
 
 def _found(reader: Reader) -> Record:
     return Record(subscriber_id=reader.subscriber_id, status=Status.ACCEPTED, detail="held")
-
-
-@dataclass(slots=True)
-class _Turn:
-    """One batch in the worker's hands: its outcomes, and those not written yet.
-
-    Where it ``is_cut_short`` somebody has no outcome, and the batch is to be open again; not while
-    it ``is_handing_over``, since then somebody may be served. ``reason`` says why the campaign
-    should stand still.
-    """
-
-    worker: Worker
-    campaign: Campaign
-    claim: Claim
-    outcomes: list[Outcome] = field(default_factory=list)
-    is_cut_short: bool = False
-    is_handing_over: bool = False
-    reason: Pause | None = None
-    _unwritten: list[Record] = field(default_factory=list)
-    _written_at: float = field(default_factory=time.monotonic)
-
-    def run(self, provider: Provider, *, secret: bytes) -> None:
-        """Hand over slice by slice. Raises ProviderError, InputError, WorldError."""
-        readers = self._hold_back(
-            self._leave_out(ledger.read_batch(self.worker.engine, self.claim))
-        )
-        while readers:
-            size = self.worker.slice_size(self.campaign.provider)
-            some, readers = readers[:size], readers[size:]
-            if not self._may_go_on(len(some), is_first=not self.outcomes):
-                self.is_cut_short = True
-                return
-            self._send(provider, some, secret=secret)
-            if readers and (self.worker.is_stopped or self.reason):
-                self.is_cut_short = True
-            if self.is_cut_short:
-                return
-            if readers:
-                self.flush()
-                readers = self._leave_out(readers, look_again=True)
-
-    def _may_go_on(self, count: int, *, is_first: bool) -> bool:
-        """Keep to the pace; between slices, look whether the batch and the campaign still run."""
-        worker = self.worker
-        if not is_first:
-            lease = worker.clock() + LEASE
-            if not ledger.extend_lease(worker.engine, self.claim, lease_until=lease):
-                return False
-            with reading(worker.engine) as connection:
-                found = campaigns.get_campaign(connection, self.campaign.id)
-            if found.state != "running":
-                return False
-        rate = worker.settings.delivery.rate
-        now = worker.clock()
-        start = pace.next_at(worker.engine, _pace_of(self.campaign))
-        if start > now + SHORT_REST:
-            return False
-        if rate:
-            start = pace.reserve(
-                worker.engine, _pace_of(self.campaign), count=count, rate=rate, now=now
-            )
-        return worker.sleep((start - now).total_seconds())
-
-    def _leave_out(self, readers: list[Reader], *, look_again: bool = False) -> list[Reader]:
-        """Skip those who left, or were suppressed, until this very moment."""
-        if look_again:
-            gone = ledger.left_meanwhile(self.worker.engine, readers)
-        else:
-            gone = {one.subscriber_id: one.state for one in readers if not one.is_active}
-        for reader in readers:
-            if reader.subscriber_id in gone:
-                self._note(reader, Status.SKIPPED, code=gone[reader.subscriber_id], tried=False)
-        return [reader for reader in readers if reader.subscriber_id not in gone]
-
-    def _hold_back(self, readers: list[Reader]) -> list[Reader]:
-        """Put off those whose domain takes no more for now."""
-        worker = self.worker
-        waiting: set[int] = set()
-        for domain, limit in worker.settings.domains.items():
-            ending = f"@{domain.lower()}"
-            those = [one for one in readers if one.address.lower().endswith(ending)]
-            if not those:
-                continue
-            now = worker.clock()
-            name = f"domain:{domain.lower()}"
-            given = pace.reserve_some(
-                worker.engine, name, count=len(those), rate=limit.rate, now=now, horizon=HORIZON
-            )
-            rest = those[given:]
-            if not rest:
-                continue
-            start = pace.reserve(
-                worker.engine, f"{name}:later", count=len(rest), rate=limit.rate, now=now
-            )
-            for place, reader in enumerate(rest):
-                due = max(start, now + HORIZON) + timedelta(seconds=place / limit.rate)
-                self._note(reader, Status.DEFERRED, code="domain", due_at=due, tried=False)
-                waiting.add(reader.subscriber_id)
-        return [one for one in readers if one.subscriber_id not in waiting]
-
-    def _send(self, provider: Provider, readers: Sequence[Reader], *, secret: bytes) -> None:
-        worker = self.worker
-        began, answered = time.monotonic(), len(self.outcomes)
-        for letter, recipients in self._groups(readers, secret=secret):
-            known = {reader.public_id: reader for reader in readers}
-            left = {recipient.id for recipient in recipients}
-            self.is_handing_over = True
-            worker.begun.add(self.claim)
-            for outcome in provider.send(letter, recipients):
-                left.discard(outcome.recipient)
-                self._hear(outcome, known[outcome.recipient])
-            if worker.is_stopped:
-                self.is_handing_over = False
-                break
-            for one in sorted(left):  # a provider that says nothing of them may have served them
-                self._hear(Outcome(recipient=one, state=State.UNCERTAIN), known[one])
-            self.is_handing_over = False
-        count = len(self.outcomes) - answered
-        if count < len(readers):
-            self.is_cut_short = True
-        else:
-            worker.note_speed(self.campaign.provider, count, time.monotonic() - began)
-        self.reason = trip(self.outcomes[answered:]) or trip(self.outcomes)
-        self._ease(self.outcomes[answered:])
-
-    def _groups(
-        self, readers: Sequence[Reader], *, secret: bytes
-    ) -> Iterator[tuple[Letter, list[Recipient]]]:
-        settings = self.worker.settings
-        for variant in sorted({reader.variant for reader in readers}):
-            yield (
-                self.worker.letter(self.campaign, variant),
-                [
-                    recipient_of(_addressee(reader), settings=settings, secret=secret)
-                    for reader in readers
-                    if reader.variant == variant
-                ],
-            )
-
-    def _hear(self, outcome: Outcome, reader: Reader) -> None:
-        self.outcomes.append(outcome)
-        status, due = Status(outcome.state.value), None
-        if outcome.state is State.DEFERRED:
-            due = self.worker.due_again(reader.attempts + 1, retry_after=outcome.retry_after)
-            status = Status.DEFERRED if due else Status.FAILED
-        code = " ".join(one for one in (outcome.code, outcome.enhanced) if one)
-        self._note(reader, status, code=code, detail=_detail(outcome), due_at=due, outcome=outcome)
-        if time.monotonic() - self._written_at > FLUSH_SECONDS:
-            self.flush()
-
-    def _ease(self, outcomes: Sequence[Outcome]) -> None:
-        """Leave a provider alone that asks for it, or that puts everybody off."""
-        asked = max((one.retry_after or 0.0 for one in outcomes if one.code == "429"), default=0.0)
-        put_off = [one for one in outcomes if one.state is State.DEFERRED]
-        if not asked and len(put_off) >= 10 and len(put_off) == len(outcomes):
-            asked = strike_delay(3, retry_after=None)
-        if asked:
-            self.worker.rest(self.campaign, asked)
-
-    def _note(
-        self,
-        reader: Reader,
-        status: Status,
-        *,
-        code: str = "",
-        detail: str = "",
-        due_at: datetime | None = None,
-        tried: bool = True,
-        outcome: Outcome | None = None,
-    ) -> None:
-        self._unwritten.append(
-            Record(
-                subscriber_id=reader.subscriber_id,
-                status=status,
-                code=code,
-                detail=detail,
-                due_at=due_at,
-                is_attempt=tried,
-            )
-        )
-        self.worker.ears.on_outcome(status, reader, outcome)
-
-    def flush(self, *, close: str = "") -> None:
-        """Write what is not written yet; with ``close``, give the batch back."""
-        if self._unwritten or close:
-            self.worker.persist(self.claim, self._unwritten, close=close)
-        self._unwritten = []
-        self._written_at = time.monotonic()
-
-
-def _detail(outcome: Outcome) -> str:
-    return without_addresses(outcome.detail[:MAX_DETAIL])
-
-
-def _addressee(reader: Reader) -> Addressee:
-    return Addressee(
-        public_id=reader.public_id,
-        address=reader.address,
-        first_name=reader.first_name,
-        last_name=reader.last_name,
-    )

@@ -14,13 +14,14 @@ from sqlalchemy import Engine, Row, insert, select, update
 
 from pipeline.delivery.campaign import Campaign
 from pipeline.delivery.campaigns import get_campaign, open_campaign, resume_campaign
+from pipeline.delivery.ears import Ears
 from pipeline.delivery.events import Event
 from pipeline.delivery.frozen import Frozen
 from pipeline.delivery.message import Letter
 from pipeline.delivery.ports import Capabilities, Outcome, Provider, Recipient, State
 from pipeline.delivery.states import CampaignState
 from pipeline.delivery.tending import tend
-from pipeline.delivery.worker import Ears, Worker
+from pipeline.delivery.worker import Worker
 from pipeline.settings import Delivery, Organisation, Sender, Settings, Site
 from pipeline.store.campaigns import batch, campaign, delivery
 from pipeline.store.engine import reading, writing

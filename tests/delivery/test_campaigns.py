@@ -21,7 +21,7 @@ from pipeline.delivery.campaigns import (
     resume_campaign,
     strike,
 )
-from pipeline.delivery.ledger import start_campaign
+from pipeline.delivery.roll import start_campaign
 from pipeline.errors import InputError
 from pipeline.store.campaigns import campaign
 from pipeline.store.engine import reading, writing

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, inspect, text
 
-from pipeline.delivery import campaigns, ledger
+from pipeline.delivery import campaigns, ledger, roll
 from pipeline.delivery.campaign import Campaign, Pause
+from pipeline.delivery.ears import Ears
 from pipeline.delivery.job_tables import prepare
 from pipeline.delivery.jobs import announce, serve_jobs
-from pipeline.delivery.worker import Ears, Worker, utc_now
+from pipeline.delivery.worker import Worker, utc_now
 from pipeline.errors import InfolettreError, InputError, WorkspaceError
 from pipeline.store.engine import open_engine, reading, writing
 from pipeline.store.tables import metadata
@@ -28,7 +29,7 @@ def running(engine: Engine, *, people: int, size: int = 10, provider: str = "scr
     """Return a campaign whose batches are open."""
     add_people(engine, people)
     found = a_campaign(engine, provider=provider)
-    ledger.start_campaign(engine, found.id, now=utc_now(), size=size)
+    roll.start_campaign(engine, found.id, now=utc_now(), size=size)
     return found
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from pipeline.audience.queries import save_filter
 from pipeline.audience.segments import parse_rule
-from pipeline.delivery import ledger
+from pipeline.delivery import ledger, roll
 from pipeline.delivery.campaign import Pause
 from pipeline.delivery.campaigns import (
     cancel_campaign,
@@ -44,7 +44,7 @@ LATER = START + timedelta(seconds=40)
 def started(engine: Engine, *, people: int = 10, size: int = 4) -> int:
     add_people(engine, people)
     found = a_campaign(engine)
-    assert ledger.start_campaign(engine, found.id, now=START, size=size) == people
+    assert roll.start_campaign(engine, found.id, now=START, size=size) == people
     return found.id
 
 
@@ -76,7 +76,7 @@ def test_each_recipient_is_a_row_in_a_batch_before_anything_is_sent(engine: Engi
 
 def test_a_campaign_starts_once(engine: Engine) -> None:
     number = started(engine)
-    assert ledger.start_campaign(engine, number, now=START, size=4) is None
+    assert roll.start_campaign(engine, number, now=START, size=4) is None
     assert len(rows_of(engine, number)) == 10
 
 
@@ -85,7 +85,7 @@ def test_who_is_not_active_gets_no_row(engine: Engine) -> None:
     for who, state in enumerate(("pending", "unsubscribed", "bounced", "complained"), start=1):
         leave(engine, person(who), state=state)
     found = a_campaign(engine)
-    assert ledger.start_campaign(engine, found.id, now=START, size=4) == 1
+    assert roll.start_campaign(engine, found.id, now=START, size=4) == 1
 
 
 def test_two_workers_take_different_batches_until_none_is_left(engine: Engine) -> None:
@@ -218,21 +218,21 @@ def test_who_has_the_letter_from_another_campaign_of_it_is_skipped(engine: Engin
     add_people(engine, 3, segment="presse")
     add_people(engine, 2, first=4)
     first = a_campaign(engine, segment="presse")
-    ledger.start_campaign(engine, first.id, now=START, size=9)
+    roll.start_campaign(engine, first.id, now=START, size=9)
     ledger.record(engine, claim(engine, first.id), [outcome(1, Status.FAILED)], now=START)
     second = a_campaign(engine, segment="all")
-    ledger.start_campaign(engine, second.id, now=START, size=9)
+    roll.start_campaign(engine, second.id, now=START, size=9)
     rows = rows_of(engine, second.id)
     assert [row.state for row in rows] == ["queued", "skipped", "skipped", "queued", "queued"]
-    assert rows[1].code == ledger.ALREADY
+    assert rows[1].code == roll.ALREADY
 
 
 def test_a_rehearsal_keeps_nobody_from_the_letter(engine: Engine) -> None:
     add_people(engine, 3)
     first = a_campaign(engine, provider="outbox")
-    ledger.start_campaign(engine, first.id, now=START, size=9)
+    roll.start_campaign(engine, first.id, now=START, size=9)
     second = a_campaign(engine, provider="smtp")
-    ledger.start_campaign(engine, second.id, now=START, size=9)
+    roll.start_campaign(engine, second.id, now=START, size=9)
     assert tally(engine, second.id) == {"queued": 3}
 
 
@@ -243,7 +243,7 @@ def test_after_a_cancelled_campaign_only_those_who_have_nothing_get_it(engine: E
     again = open_campaign(
         engine, a_frozen(slug="essai"), segment="all", provider="scripted", now=START, again=True
     ).campaign
-    ledger.start_campaign(engine, again.id, now=START, size=9)
+    roll.start_campaign(engine, again.id, now=START, size=9)
     assert states(engine, again.id) == ["skipped"] * 2 + ["queued"] * 4
 
 
@@ -251,8 +251,8 @@ def test_two_campaigns_of_a_letter_that_start_at_once_serve_nobody_twice(engine:
     add_people(engine, 300, segment="presse")
     first, second = a_campaign(engine, segment="presse"), a_campaign(engine, segment="all")
     at_once(
-        lambda: ledger.start_campaign(engine, first.id, now=START, size=9),
-        lambda: ledger.start_campaign(engine, second.id, now=START, size=9),
+        lambda: roll.start_campaign(engine, first.id, now=START, size=9),
+        lambda: roll.start_campaign(engine, second.id, now=START, size=9),
     )
     both = rows_of(engine, first.id) + rows_of(engine, second.id)
     assert sorted(row.subscriber_id for row in both if row.state == "queued") == list(range(1, 301))
@@ -276,7 +276,7 @@ def test_each_gets_the_variant_of_their_tags_and_saved_filters(engine: Engine) -
         frame=frozen.frame,
     )
     found = open_campaign(engine, frozen, segment="all", provider="scripted", now=START).campaign
-    ledger.start_campaign(engine, found.id, now=START, size=9)
+    roll.start_campaign(engine, found.id, now=START, size=9)
     expected = [frozen.variant_of(frozenset({"presse"}))] * 3
     expected += [frozen.variant_of(frozenset({"proches"}))] * 4
     assert [row.variant for row in rows_of(engine, found.id)] == expected
@@ -310,7 +310,7 @@ def test_the_statuses_come_in_order_a_page_at_a_time(engine: Engine) -> None:
 
 def test_a_campaign_of_nobody_is_done_at_once(engine: Engine) -> None:
     found = a_campaign(engine)
-    assert ledger.start_campaign(engine, found.id, now=START, size=4) == 0
+    assert roll.start_campaign(engine, found.id, now=START, size=4) == 0
     assert ledger.finish_campaign(engine, found.id, now=START)
 
 
@@ -318,5 +318,5 @@ def test_what_is_started_again_past_all_rules_is_refused_by_the_database(engine:
     number = started(engine)
     set_campaign(engine, number, state="scheduled")
     with pytest.raises(Exception, match=r"(?i)unique"):
-        ledger.start_campaign(engine, number, now=START, size=4)
+        roll.start_campaign(engine, number, now=START, size=4)
     assert len(rows_of(engine, number)) == 10

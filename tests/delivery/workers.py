@@ -16,10 +16,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, func, select, text
 
+from pipeline.delivery.ears import Ears
 from pipeline.delivery.jobs import serve_jobs
 from pipeline.delivery.ports import Provider, Recipient, State
 from pipeline.delivery.providers import open_provider
-from pipeline.delivery.worker import Ears, Worker
+from pipeline.delivery.worker import Worker
 from pipeline.errors import InfolettreError
 from pipeline.store.campaigns import batch, campaign, delivery
 from pipeline.store.engine import open_engine, reading, writing
