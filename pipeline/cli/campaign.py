@@ -15,7 +15,14 @@ from pipeline.audience.cells import guard_cell
 from pipeline.cli.dispatch import Ended, is_shared, read_state
 from pipeline.cli.order import confirm
 from pipeline.cli.post import open_worker, user_name
-from pipeline.cli.report import reason_facts, show_approval, show_head, show_reason, show_table
+from pipeline.cli.report import (
+    reason_facts,
+    show_approval,
+    show_complaints,
+    show_head,
+    show_reason,
+    show_table,
+)
 from pipeline.cli.speech import show, show_json, tell, tell_count
 from pipeline.cli.tally import (
     campaign_facts,
@@ -121,6 +128,7 @@ def show_command(campaign: str, as_json: bool) -> None:
         if state.counts.total:
             show()
             show_counts(state.counts, settings)
+            show_complaints(state.counts)
         if reasons:
             show()
             for one in reasons:

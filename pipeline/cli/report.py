@@ -6,10 +6,11 @@ from typing import Final
 import click
 
 from pipeline.cli.dispatch import Ended
-from pipeline.cli.speech import show, tell
+from pipeline.cli.speech import show, tell, tell_count
 from pipeline.cli.tally import figure, in_short, in_words, show_wrapped, state_words
 from pipeline.delivery import roll
-from pipeline.delivery.campaign import STATE_WORDS, STATUS_WORDS, Campaign
+from pipeline.delivery.campaign import STATE_WORDS, STATUS_WORDS, Campaign, Counts
+from pipeline.delivery.events import Level, judge_complaints
 from pipeline.delivery.reasons import Reason
 from pipeline.delivery.states import Status
 from pipeline.settings import Settings
@@ -85,6 +86,22 @@ def show_head(found: Campaign, settings: Settings) -> None:
     width = max(len(label) for label, _ in rows)
     for label, value in rows:
         show(f"  {label:<{width}}  {value}")
+
+
+def show_complaints(counts: Counts) -> None:
+    """Warn where more readers call a letter spam than mailboxes put up with (T3)."""
+    complaints = counts.of(Status.COMPLAINED)
+    if judge_complaints(complaints, counts.sent) is Level.CALM:
+        return
+    said = tell_count(
+        "! {count} reader reports this letter as spam. From 0.3 % on, new campaigns wait for you:"
+        " look where these addresses come from.",
+        "! {count} readers report this letter as spam. From 0.3 % on, new campaigns wait for you:"
+        " look where these addresses come from.",
+        complaints,
+    )
+    show()
+    show_wrapped(click.style(said, fg="yellow"))
 
 
 def show_approval(by: str, at: datetime, settings: Settings, *, holds: bool) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from pipeline.cli import speech
 from pipeline.cli.bar import SHOWN, Troubles, answer_of
 from pipeline.cli.dispatch import _states
+from pipeline.cli.report import show_complaints
 from pipeline.cli.tally import figure, how_far, is_settled, next_steps, state_words
 from pipeline.delivery.campaign import Campaign, Counts, Pause
 from pipeline.delivery.ledger import Reader
@@ -137,3 +138,13 @@ def test_that_nothing_moves_is_noticed_once(engine: Engine) -> None:
     assert [next(looks).is_still for _ in range(3)] == [False, True, False]
     left.set()
     assert list(looks) == []
+
+
+@pytest.mark.parametrize(("complaints", "is_told"), [(0, False), (1, True), (4, True)])
+def test_readers_who_complain_are_told_of(
+    complaints: int, is_told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_complaints(
+        Counts(by_status={Status.COMPLAINED: complaints, Status.DELIVERED: 1000 - complaints})
+    )
+    assert ("report" in capsys.readouterr().out) is is_told
