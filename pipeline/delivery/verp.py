@@ -7,9 +7,10 @@ the caller's.
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
-from pipeline.audience.address import MAX_LOCAL, normalise_address
+from pipeline.audience.address import MAX_LOCAL, Address, normalise_address
 from pipeline.audience.tokens import Secrets, make_token, read_token
 from pipeline.errors import InputError
 from pipeline.words import mark
@@ -29,7 +30,7 @@ def verp_address(base: str, token: str) -> str:
     """
     if not _TOKEN.fullmatch(token):
         raise ValueError("a token has letters, digits, “-” and “_”")
-    address = normalise_address(base)
+    address = _own(base)
     local = f"{address.local}+{token}"
     if len(local.encode()) > MAX_LOCAL:
         raise InputError(
@@ -38,6 +39,12 @@ def verp_address(base: str, token: str) -> str:
             over=len(local.encode()) - MAX_LOCAL,
         )
     return f"{local}@{address.domain}"
+
+
+@lru_cache(maxsize=8)
+def _own(base: str) -> Address:
+    """Return our own address, read once and not for each of a million messages."""
+    return normalise_address(base)
 
 
 def read_verp(address: str, base: str) -> str | None:

@@ -41,6 +41,7 @@ from pipeline.store.engine import reading
 
 SLICE_SECONDS: Final = 2.0  # what is handed over between two looks at the campaign
 FIRST_SLICE: Final = 100
+LEAST_SLICE: Final = 10  # a provider that stood still once is not asked for one at a time
 MAX_LETTERS: Final = 64  # compiled and kept
 
 
@@ -196,7 +197,8 @@ class Worker:
         rate = self.settings.delivery.rate
         if rate:
             return max(1, int(rate))
-        return max(1, int(self._speed.get(name, FIRST_SLICE / SLICE_SECONDS) * SLICE_SECONDS))
+        speed = self._speed.get(name, FIRST_SLICE / SLICE_SECONDS)
+        return max(LEAST_SLICE, int(speed * SLICE_SECONDS))
 
     def note_speed(self, name: str, count: int, seconds: float) -> None:
         """Learn from a slice how many a second a provider takes."""
