@@ -23,7 +23,7 @@ from pipeline.cli.report import (
     show_reason,
     show_table,
 )
-from pipeline.cli.speech import show, show_json, tell, tell_count
+from pipeline.cli.speech import show, show_json, tell, tell_count, write_out
 from pipeline.cli.tally import (
     campaign_facts,
     figure,
@@ -37,12 +37,12 @@ from pipeline.delivery.campaign import STATE_WORDS, Campaign, Pause
 from pipeline.delivery.ears import Ears
 from pipeline.delivery.reasons import reasons_of
 from pipeline.delivery.states import CampaignState, Status
-from pipeline.errors import InputError, WorkspaceError
+from pipeline.errors import InputError
 from pipeline.settings import Settings
 from pipeline.store.engine import reading
 from pipeline.store.upgrade import opened_store
 from pipeline.words import mark
-from pipeline.workspace import find_workspace, shown
+from pipeline.workspace import find_workspace
 
 
 @click.group(
@@ -149,18 +149,7 @@ def _show_after(engine: Engine, state: Ended, settings: Settings) -> None:
 )
 def export_command(campaign: str, out: Path | None) -> None:
     with _opened() as (engine, _):
-        lines = _lines(engine, _find(engine, campaign).id)
-        if out is None:
-            for line in lines:
-                click.echo(line, nl=False)
-            return
-        try:
-            with out.open("w", encoding="utf-8", newline="") as file:
-                file.writelines(lines)
-        except OSError as error:
-            message = mark("{file} cannot be written ({reason}): check the folder's rights")
-            raise WorkspaceError(message, file=out, reason=error.strerror) from None
-    show(tell("✓ Written: {file}", file=shown(out)))
+        write_out(_lines(engine, _find(engine, campaign).id), out)
 
 
 def _lines(engine: Engine, number: int) -> Iterator[str]:

@@ -14,9 +14,9 @@ from typing import Final
 
 import click
 
-from pipeline.errors import InfolettreError, Mistake
+from pipeline.errors import InfolettreError, Mistake, WorkspaceError
 from pipeline.words import DOMAIN, LANGUAGES, LOCALE_DIR, mark, say, say_count
-from pipeline.workspace import find_workspace
+from pipeline.workspace import find_workspace, shown
 
 #: Click's own sentences; click asks gettext for them under these very words.
 CLICK: Final = (
@@ -75,6 +75,24 @@ def show(text: str = "") -> None:
 def show_json(value: object) -> None:
     """Print a value for a script."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def write_out(pieces: Iterable[str], out: Path | None) -> None:
+    """Write text to a file and say so, or print it, a piece at a time.
+
+    Raises WorkspaceError where the file cannot be written.
+    """
+    if out is None:
+        for piece in pieces:
+            click.echo(piece, nl=False)
+        return
+    try:
+        with out.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(pieces)
+    except OSError as error:
+        message = mark("{file} cannot be written ({reason}): check the folder's rights")
+        raise WorkspaceError(message, file=out, reason=error.strerror) from None
+    show(tell("✓ Written: {file}", file=shown(out)))
 
 
 def show_error(error: InfolettreError) -> None:

@@ -34,7 +34,15 @@ from pipeline.audience.renewal import asked_stale, count_stale
 from pipeline.audience.secret import read_keys, require_keys
 from pipeline.audience.segments import parse_rule
 from pipeline.audience.states import State
-from pipeline.cli.speech import language, show, show_json, show_mistakes, tell, tell_count
+from pipeline.cli.speech import (
+    language,
+    show,
+    show_json,
+    show_mistakes,
+    tell,
+    tell_count,
+    write_out,
+)
 from pipeline.delivery.history import letters_of
 from pipeline.errors import Mistake, WorkspaceError
 from pipeline.store.engine import reading, writing
@@ -192,18 +200,7 @@ def export_command(form: str, out: Path | None, state: str | None, segment: str)
     asked = Asked(state=State(state) if state else None, segment=segment)
     export = export_csv if form == "csv" else export_json
     with _store() as engine, reading(engine) as connection:
-        pieces = each_piece(export(connection, asked))
-        if out is None:
-            for piece in pieces:
-                click.echo(piece, nl=False)
-            return
-        try:
-            with out.open("w", encoding="utf-8", newline="") as file:
-                file.writelines(pieces)
-        except OSError as error:
-            message = mark("{file} cannot be written ({reason}): check the folder's rights")
-            raise WorkspaceError(message, file=out, reason=error.strerror) from None
-    show(tell("✓ Written: {file}", file=out))
+        write_out(each_piece(export(connection, asked)), out)
 
 
 @subscribers_command.command("list", help=tell("Show people, in the order in which they came."))

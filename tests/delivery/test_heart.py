@@ -51,4 +51,6 @@ def test_what_is_not_held_any_more_is_not_renewed() -> None:
 
 
 def test_a_heart_that_held_nothing_stops() -> None:
+    before = threading.active_count()
     Heart(lambda claim: None).stop()
+    assert threading.active_count() == before  # it has no thread until it holds something

@@ -202,6 +202,7 @@ def test_jobs_of_dead_workers_are_removed_by_a_round(shared: Engine) -> None:
         )
     with serving(a_worker(shared, Scripted(), clock=utc_now)):
         until(lambda: tally(shared) == {"accepted": 20} and not jobs_of(shared))
+    assert state_of(shared, found.id) in ("running", "done")  # nothing paused it on the way
 
 
 def test_an_error_of_ours_ends_the_service_and_is_raised(shared: Engine) -> None:
