@@ -62,18 +62,21 @@ def build_archive(
     read: Callable[[Path], Issue],
     today: date,
     drafts: bool = False,
+    also: str = "",
 ) -> Built:
     """Write the archive of the letters in ``folders`` into ``out``; ``read`` opens one of them.
 
     A letter with mistakes stays as it was last published, and stops no other. One dated after
-    ``today`` waits, unless ``drafts``. Same letters, same bytes, in whichever folder; what has
-    not changed is neither rendered nor written. Raises WorkspaceError where ``out`` cannot be
-    written, SettingsError where the site's time zone is unknown.
+    ``today`` waits, unless ``drafts``, or it is ``also``: the slug of one that is being sent. Same
+    letters, same bytes, in whichever folder; what has not changed is neither rendered nor written.
+    Raises WorkspaceError where ``out`` cannot be written, SettingsError where the site's time zone
+    is unknown.
     """
     with ArchiveFolder(out) as folder:
         builder = _Builder(folder, press, _zone(press))
         for one in folders:
-            builder.letter(one, read, latest=None if drafts else today)
+            is_out = drafts or one.name == also
+            builder.letter(one, read, latest=None if is_out else today)
         builder.site(today)
         folder.finish()
     return Built(

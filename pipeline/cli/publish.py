@@ -14,17 +14,17 @@ from pipeline.workspace import Workspace, shown
 def publish_letter(workspace: Workspace, folder: Path) -> Path:
     """Build the archive into ``var/site``, the letter of ``folder`` included; return that folder.
 
-    A letter that is sent before its date is published with those that are dated until then.
-    Raises InputError where the letter could not be put there.
+    It is published even before its date; other letters wait for theirs. Raises InputError where
+    the letter could not be put there.
     """
     press, out = open_press(workspace), workspace.var / "site"
-    today = max(datetime.date.today(), open_issue(workspace, folder, press).date)
     built = build_archive(
         workspace.all_issues(),
         out=out,
         press=press,
         read=lambda one: open_issue(workspace, one, press),
-        today=today,
+        today=datetime.date.today(),
+        also=folder.name,
     )
     show_mistakes(built.mistakes)
     if all(letter.slug != folder.name for letter in built.letters):

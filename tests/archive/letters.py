@@ -106,7 +106,14 @@ class Workshop:
     def read(self, folder: Path) -> Issue:
         return read_issue(folder, library=a_library(), senders=self.settings.senders)
 
-    def build(self, out: Path | None = None, *, today: date = TODAY, drafts: bool = False) -> Built:
+    def build(
+        self,
+        out: Path | None = None,
+        *,
+        today: date = TODAY,
+        drafts: bool = False,
+        also: str = "",
+    ) -> Built:
         folders = sorted((self.root / "issues").glob("*"))
         return build_archive(
             folders,
@@ -115,6 +122,7 @@ class Workshop:
             read=self.read,
             today=today,
             drafts=drafts,
+            also=also,
         )
 
 

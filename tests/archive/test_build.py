@@ -145,6 +145,15 @@ def test_a_letter_of_tomorrow_waits_unless_drafts_are_asked_for(workshop: Worksh
     assert len(workshop.build(today=date(2026, 11, 20)).letters) == 2
 
 
+def test_a_letter_that_is_being_sent_is_out_before_its_date_and_no_other(
+    workshop: Workshop,
+) -> None:
+    workshop.letter(FIRST, number=1)
+    workshop.letter(SECOND, number=2)
+    built = workshop.build(today=date(2026, 1, 1), also=SECOND)
+    assert ([one.slug for one in built.letters], built.waiting) == ([SECOND], (FIRST,))
+
+
 def test_two_letters_with_one_number_are_a_notice_at_the_newer_one(workshop: Workshop) -> None:
     workshop.letter(FIRST, number=7)
     workshop.letter(SECOND, number=7)
