@@ -5,9 +5,10 @@ still queued *are* claimed. Only a recorded outcome ends a row, and every change
 transaction. What becomes of whom is decided elsewhere.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -29,6 +30,7 @@ from pipeline.delivery.campaigns import hold_campaign
 from pipeline.delivery.feedback import settle_deliveries
 from pipeline.delivery.states import UNSETTLED, CampaignState, Status
 from pipeline.store.campaigns import batch, campaign, delivery, delivery_event
+from pipeline.store.columns import UtcDateTime
 from pipeline.store.engine import reading, writing
 from pipeline.store.people import subscriber
 
@@ -219,79 +221,66 @@ def _write(
 ) -> None:
     rows = [
         {
-            "of": claim.campaign_id,
             "who": one.subscriber_id,
-            "to": one.status.value,
+            "state": one.status.value,
             "more": int(one.is_attempt),
-            "due": one.due_at,
-            "when": now,
-            "said": one.code,
-            "told": one.detail,
-            "batch_number": claim.number,
+            "due": _spelled(one.due_at),
+            "code": one.code.replace("\0", ""),  # PostgreSQL cannot hold it
+            "detail": one.detail.replace("\0", ""),
         }
         for one in records
     ]
-    if connection.dialect.name == "postgresql":
-        connection.execute(_POSTGRES, _columns(rows, claim, now))
-    else:
-        connection.execute(_EACH, rows)
-
-
-_unsettled: Final = tuple(status.value for status in UNSETTLED)
-_rows: Final = delivery.c
-_EACH: Final = (
-    update(delivery)
-    .where(
-        _rows.campaign_id == bindparam("of"),
-        _rows.subscriber_id == bindparam("who"),
-        or_(
-            and_(_rows.state == Status.QUEUED.value, _rows.batch == bindparam("batch_number")),
-            and_(
-                or_(*(_rows.state == one for one in _unsettled)),
-                bindparam("to", type_=_rows.state.type) != Status.DEFERRED.value,
-            ),
-        ),
-    )
-    .values(
-        state=bindparam("to", type_=_rows.state.type),
-        attempts=_rows.attempts + bindparam("more"),
-        due_at=bindparam("due"),
-        at=bindparam("when"),
-        code=bindparam("said"),
-        detail=bindparam("told"),
-    )
-)
-#: The same in one statement; ``executemany`` would be a round trip a row.
-_POSTGRES: Final = text(
-    """
-    UPDATE delivery SET state = v.state, attempts = attempts + v.more, due_at = v.due,
-        at = :now, code = v.code, detail = v.detail
-    FROM unnest(CAST(:who AS bigint[]), CAST(:states AS text[]), CAST(:more AS smallint[]),
-        CAST(:due AS timestamptz[]), CAST(:codes AS text[]), CAST(:details AS text[]))
-        AS v(who, state, more, due, code, detail)
-    WHERE campaign_id = :campaign AND subscriber_id = v.who
-        AND subscriber_id BETWEEN :low AND :high
-        AND (delivery.state = 'queued' AND batch = :number
-            OR v.state <> 'deferred' AND delivery.state = ANY(:unsettled))
-    """
-)
-
-
-def _columns(rows: list[dict[str, Any]], claim: Claim, now: datetime) -> Mapping[str, Any]:
-    return {
-        "who": [row["who"] for row in rows],
-        "states": [row["to"] for row in rows],
-        "more": [row["more"] for row in rows],
-        "due": [row["due"] for row in rows],
-        "codes": [row["said"].replace("\0", "") for row in rows],
-        "details": [row["told"].replace("\0", "") for row in rows],
+    values = {
+        "rows": json.dumps(rows),
         "campaign": claim.campaign_id,
+        "number": claim.number,
         "low": claim.low,
         "high": claim.high,
-        "number": claim.number,
-        "unsettled": list(_unsettled),
         "now": now,
     }
+    connection.execute(_WRITE[connection.dialect.name], values)
+
+
+def _spelled(moment: datetime | None) -> str | None:
+    """Return a moment as SQLAlchemy has it in a column of SQLite: in UTC, without saying so."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") if moment else None
+
+
+#: One statement for all rows: one each would be a round trip on PostgreSQL, and on SQLite hand
+#: the interpreter to the sending threads, and wait for it, at every row.
+_OUTCOMES: Final = """
+    UPDATE delivery SET state = v.state, attempts = attempts + v.more, due_at = v.due,
+        at = :now, code = v.code, detail = v.detail
+    FROM ({rows}) AS v
+    WHERE campaign_id = :campaign AND subscriber_id = v.who
+        AND subscriber_id BETWEEN :low AND :high
+        AND (delivery.state = :queued AND batch = :number
+            OR v.state <> :deferred AND delivery.state IN :unsettled)
+"""
+_ROWS: Final = {
+    "postgresql": """
+        SELECT who, state, more, CAST(due || '+00' AS timestamptz) AS due, code, detail
+        FROM json_to_recordset(CAST(:rows AS json))
+            AS r(who bigint, state text, more smallint, due text, code text, detail text)
+    """,
+    # LIMIT has it read the outcomes first, and then each one's delivery by its key; without, it
+    # reads the outcomes anew for every delivery of the campaign.
+    "sqlite": """
+        SELECT json_extract(value, '$.who') AS who, json_extract(value, '$.state') AS state,
+            json_extract(value, '$.more') AS more, json_extract(value, '$.due') AS due,
+            json_extract(value, '$.code') AS code, json_extract(value, '$.detail') AS detail
+        FROM json_each(:rows) LIMIT -1
+    """,
+}
+_WRITE: Final = {
+    name: text(_OUTCOMES.format(rows=rows)).bindparams(
+        bindparam("unsettled", [status.value for status in UNSETTLED], expanding=True),
+        bindparam("queued", Status.QUEUED.value),
+        bindparam("deferred", Status.DEFERRED.value),
+        bindparam("now", type_=UtcDateTime()),
+    )
+    for name, rows in _ROWS.items()
+}
 
 
 # --- afterwards -------------------------------------------------------------------------------

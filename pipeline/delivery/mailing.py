@@ -6,7 +6,7 @@ the caller's.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import quote
 
 from pipeline.audience.secret import SECRET, read_secret
@@ -20,9 +20,22 @@ from pipeline.words import mark
 _OUTBOX_ONLY: Final = b"mail that stays in this machine's outbox"
 
 
+class Person(Protocol):
+    """What has to be known of somebody; ``public_id`` is what links and events name them by."""
+
+    @property
+    def public_id(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def first_name(self) -> str: ...
+    @property
+    def last_name(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addressee:
-    """One person who gets a letter; ``public_id`` is what links and events name them by."""
+    """Somebody who gets a letter, and need not be in the database."""
 
     public_id: str
     address: str
@@ -50,7 +63,7 @@ def secret_of(environ: Mapping[str, str], *, provider: str) -> bytes:
     )
 
 
-def recipient_of(person: Addressee, *, settings: Settings, secret: bytes) -> Recipient:
+def recipient_of(person: Person, *, settings: Settings, secret: bytes) -> Recipient:
     """Return ``person`` as a recipient, with their own links and their own envelope sender."""
     bounces = settings.bounces.address
     return Recipient(

@@ -8,6 +8,7 @@ connection came about is :mod:`pipeline.delivery.connection`'s.
 
 import re
 import smtplib
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ VERBS: Final[tuple[Verb, ...]] = ("MAIL", "RCPT", "DATA")
 WELCOME: Final = {"MAIL": 2, "RCPT": 2, "DATA": 3}  # the first digit where all is well
 MAX_LINE: Final = 4096  # octets; RFC 5321 §4.5.3.1.5 allows 512
 MAX_LINES: Final = 100
+FRESH: Final = 1.0  # seconds for which an answer says that the server is there
 _ENHANCED: Final = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}(?![\d.])")
 
 
@@ -79,6 +81,7 @@ class Channel:
         self.pipelining = connection.has_extn("pipelining")
         self.smtputf8 = connection.has_extn("smtputf8")
         self.is_open = True
+        self._answered_at = time.monotonic()
 
     def open(self, envelope: Envelope) -> tuple[Verb, Reply]:
         """Return the answer that decides, and to what: 354 to DATA, or the first refusal.
@@ -158,7 +161,13 @@ class Channel:
         return self.is_open
 
     def is_alive(self) -> bool:
-        """Ask whether the server still answers; a channel that does not is closed."""
+        """Say whether the server answers still; a channel where it does not is closed.
+
+        One that answered just now is not asked again: if it left since, the next message finds out
+        before it is handed over, and takes another connection.
+        """
+        if self.is_open and time.monotonic() - self._answered_at < FRESH:
+            return True
         with suppress(Dropped):
             if self._ask(b"NOOP\r\n").code == 250:
                 return True
@@ -203,6 +212,7 @@ class Channel:
             texts.append(line[4:].strip())
             if len(texts) > MAX_LINES:
                 raise self._dropped(f"an answer of more than {MAX_LINES} lines")
+        self._answered_at = time.monotonic()
         code, found = int(line[:3]), _ENHANCED.match(texts[0])
         return Reply(
             code=code,

@@ -85,7 +85,7 @@ def work_here(
             if tended is None or worker.clock() - tended >= TEND or worker.clock() < tended:
                 tend(worker, judge=judge, only=only)
                 tended = worker.clock()
-            if _work_once(worker, only=only):
+            if _work(worker, only=only):
                 continue
             tend(worker, judge=judge, only=only)
             if not goes_on():
@@ -103,7 +103,16 @@ def _do(chores: Callable[[], None], worker: Worker) -> None:
         worker.ears.on_trouble(error)
 
 
-def _work_once(worker: Worker, *, only: int | None) -> bool:
-    """Take a batch of the first running campaign that has one; say whether there was one."""
-    running = _campaigns(worker, CampaignState.RUNNING, only=only)
-    return any(worker.work(found.id) for found in running)
+def _work(worker: Worker, *, only: int | None) -> bool:
+    """Take batches of the first running campaign that has any; say whether there was one.
+
+    It is time to look around again after ``TEND``, or when that campaign has no more.
+    """
+    until = time.monotonic() + TEND.total_seconds()
+    for found in _campaigns(worker, CampaignState.RUNNING, only=only):
+        if not worker.work(found.id):
+            continue
+        while time.monotonic() < until and worker.work(found.id):
+            pass
+        return True
+    return False

@@ -5,7 +5,7 @@ and of the campaign afterwards is the worker's concern.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -17,9 +17,9 @@ from pipeline.delivery.campaign import Campaign, Pause
 from pipeline.delivery.ears import Ears
 from pipeline.delivery.events import MAX_DETAIL, without_addresses
 from pipeline.delivery.ledger import Claim, Reader, Record
-from pipeline.delivery.mailing import Addressee, recipient_of
+from pipeline.delivery.mailing import recipient_of
 from pipeline.delivery.message import Letter
-from pipeline.delivery.ports import Outcome, Provider, Recipient, State
+from pipeline.delivery.ports import Outcome, Provider, State
 from pipeline.delivery.retry import strike_delay, trip
 from pipeline.delivery.states import CampaignState, Status
 from pipeline.settings import Settings
@@ -110,6 +110,8 @@ class Turn:
             if found.state is not CampaignState.RUNNING:
                 return False
         rate = worker.settings.delivery.rate
+        if is_first and not rate:
+            return True  # the worker looked just before it took the batch
         now = worker.clock()
         start = pace.next_at(worker.engine, pace_of(self.campaign), now=now)
         if start > now + SHORT_REST:
@@ -165,9 +167,14 @@ class Turn:
     def _send(self, provider: Provider, readers: Sequence[Reader], *, secret: bytes) -> None:
         worker = self.worker
         began, answered = time.monotonic(), len(self.outcomes)
-        for letter, recipients in self._groups(readers, secret=secret):
-            known = {reader.public_id: reader for reader in readers}
-            left = {recipient.id for recipient in recipients}
+        for variant in sorted({reader.variant for reader in readers}):
+            letter = worker.letter(self.campaign, variant)
+            those = [reader for reader in readers if reader.variant == variant]
+            recipients = [
+                recipient_of(reader, settings=worker.settings, secret=secret) for reader in those
+            ]
+            known = {reader.public_id: reader for reader in those}
+            left = set(known)
             self.is_handing_over = True
             worker.begun.add(self.claim)
             for outcome in provider.send(letter, recipients):
@@ -186,20 +193,6 @@ class Turn:
             worker.note_speed(self.campaign.provider, count, time.monotonic() - began)
         self.reason = trip(self.outcomes[answered:]) or trip(self.outcomes)
         self._ease(self.outcomes[answered:])
-
-    def _groups(
-        self, readers: Sequence[Reader], *, secret: bytes
-    ) -> Iterator[tuple[Letter, list[Recipient]]]:
-        settings = self.worker.settings
-        for variant in sorted({reader.variant for reader in readers}):
-            yield (
-                self.worker.letter(self.campaign, variant),
-                [
-                    recipient_of(_addressee(reader), settings=settings, secret=secret)
-                    for reader in readers
-                    if reader.variant == variant
-                ],
-            )
 
     def _hear(self, outcome: Outcome, reader: Reader) -> None:
         self.outcomes.append(outcome)
@@ -251,12 +244,3 @@ class Turn:
             self.worker.persist(self.claim, self._unwritten, close=close)
         self._unwritten = []
         self._written_at = time.monotonic()
-
-
-def _addressee(reader: Reader) -> Addressee:
-    return Addressee(
-        public_id=reader.public_id,
-        address=reader.address,
-        first_name=reader.first_name,
-        last_name=reader.last_name,
-    )
