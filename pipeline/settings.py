@@ -133,7 +133,7 @@ class Delivery:
 
     provider: str = "outbox"
     list_id: str = ""
-    batch: int = 500
+    batch: int = 1000
     rate: float = 0.0
     require_approval: bool = False
     grace: int = 60
@@ -221,18 +221,43 @@ class Sendgrid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Veille:
-    """How feeds are fetched; ``allow_private`` lists networks such as ``10.0.0.0/8``."""
+    """How feeds are fetched, and for how long what they bring is kept.
 
-    allow_private: tuple[str, ...] = ()
+    ``allow_private`` lists networks such as ``10.0.0.0/8``. A feed is due again after ``interval``
+    minutes; two requests to one host are ``spacing`` seconds apart. What nobody kept is erased
+    after ``keep_days``.
+    """
+
+    interval: int = 60
+    spacing: float = 1.0
     timeout: float = 20.0
     max_bytes: int = 10_000_000
     concurrency: int = 20
+    keep_days: int = 180
+    allow_private: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What to do by itself with an entry that says one of ``words``, or fits ``pattern``.
+
+    ``where`` names what is read. Without ``watchlists`` a rule is for all of them; where it is not
+    ``everywhere``, only for the feeds that name it.
+    """
+
+    do: Literal["tag", "keep", "discard"]
+    words: tuple[str, ...] = ()
+    pattern: str = ""
+    where: Literal["anywhere", "title", "body", "author", "source"] = "anywhere"
+    tag: str = ""
+    watchlists: tuple[str, ...] = ()
+    everywhere: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that ``infolettre.toml`` may say; ``senders`` is a table of profiles,
-    ``domains`` one of the domains that take no more than so much."""
+    ``domains`` one of the domains that take no more than so much, ``rules`` those of the veille."""
 
     language: Literal["fr", "en"] = "fr"
     site: Site = field(default_factory=Site)
@@ -250,6 +275,7 @@ class Settings:
     dkim: Dkim = field(default_factory=Dkim)
     sendgrid: Sendgrid = field(default_factory=Sendgrid)
     veille: Veille = field(default_factory=Veille)
+    rules: dict[str, Rule] = field(default_factory=dict)
 
 
 def parse_settings(toml: str, *, path: str, environ: Mapping[str, str]) -> Settings:

@@ -99,6 +99,7 @@ approval: Final = Table(
 )
 
 #: The recipients that are claimed together: rows of one ``number``, all from ``low`` to ``high``.
+#: Those up to ``begun_to`` may have been handed over; without it, nobody was.
 batch: Final = Table(
     "batch",
     metadata,
@@ -109,6 +110,7 @@ batch: Final = Table(
     Column("state", String(8), nullable=False),
     Column("worker", Text, nullable=False, default=""),
     Column("lease_until", UtcDateTime),
+    Column("begun_to", Key),
     CheckConstraint(f"state IN {BATCH_STATES}", name="state"),
     Index("ix_batch_campaign_id_state_number", "campaign_id", "state", "number"),
 )

@@ -7,7 +7,7 @@ comes in as ``now``, an aware time.
 import asyncio
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -18,29 +18,19 @@ from pipeline.issues.folder import read_document
 from pipeline.text.document import Document, parse_document
 from pipeline.veille.discovery import looks_like_feed
 from pipeline.veille.fetch import Fetched, Request, open_fetcher
+from pipeline.veille.files import write_whole
 from pipeline.veille.item import Entry, item_of
 from pipeline.veille.keep import cited, keep_item
 from pipeline.veille.links import host_of
+from pipeline.veille.notice import Notice
 from pipeline.veille.page import read_page
 from pipeline.veille.pull import FeedOutcome, Report, pull
-from pipeline.veille.shelf import ShelfFile, write_whole
+from pipeline.veille.shelf import ShelfFile
 from pipeline.veille.watchlists import Watchlist, read_watchlists
-from pipeline.words import mark, say
+from pipeline.words import mark
 from pipeline.workspace import ISSUE_FILE, Workspace
 
 SHELF_FILE: Final = "veille.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """Something to tell the curator that is no error: a marked sentence and its facts."""
-
-    message: str
-    facts: Mapping[str, object] = field(default_factory=dict)
-
-    def say(self, language: str) -> str:
-        """Return the sentence for a reader of ``language``."""
-        return say(self.message, language, **self.facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,8 @@ What does not live here: where entries come from and where they are kept.
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
@@ -25,7 +26,8 @@ class Entry:
     """One article, all its texts plain; ``published_at`` and ``seen_at`` are aware.
 
     ``url`` is the address as it came, ``site`` that of the feed's site, ``feed_url`` is empty
-    for a page that was added by hand.
+    for a page that was added by hand. ``minutes`` is the time to read all of it, 0 where that is
+    not known. ``origins`` says whence each field of an added page is, such as ``json-ld``.
     """
 
     id: str
@@ -41,6 +43,9 @@ class Entry:
     excerpt: str = ""
     site: str = ""
     feed_url: str = ""
+    image: str = ""
+    minutes: int = 0
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def dated_at(self) -> datetime:

@@ -7,6 +7,7 @@ writes such a text as Markdown that shows exactly these characters.
 import html
 import re
 import textwrap
+import unicodedata
 from typing import Final
 
 import nh3
@@ -58,6 +59,12 @@ def tidy(text: str, *, limit: int) -> str:
     cut = text[: limit - 1]
     head, space, _ = cut.rpartition(" ")
     return (head if space and len(head) > limit // 2 else cut).rstrip(" ,;:–—-") + "…"
+
+
+def fold(text: str) -> str:
+    """Return ``text`` without case and accents, for comparing and searching."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(one for one in decomposed if not unicodedata.combining(one)).strip()
 
 
 def markdown_text(text: str) -> str:

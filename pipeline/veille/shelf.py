@@ -5,14 +5,13 @@ written whole and put in place at once, so a stopped program leaves the old one.
 """
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from pipeline.errors import WorkspaceError
+from pipeline.veille.files import write_whole
 from pipeline.veille.item import Entry
 from pipeline.words import mark
 
@@ -92,26 +91,6 @@ class ShelfFile:
             " and the next pull begins a new one"
         )
         return WorkspaceError(message, file=self.path)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Put ``data`` in the place of a file at once: readers see the old bytes or the new ones.
-
-    The file keeps its rights, and a link stays a link. Raises OSError.
-    """
-    path = path.resolve()
-    mode = path.stat().st_mode & 0o7777 if path.exists() else 0o644
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, mode)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _filled(value: Entry | FeedState) -> dict[str, Any]:

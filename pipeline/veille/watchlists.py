@@ -28,12 +28,21 @@ _ENTITY: Final = re.compile(rb"&(?:(#[0-9]+|#x[0-9a-f]+|amp|lt|gt|quot|apos);|(\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
-    """One feed: its address, its site's, and the folders it lies in within its watchlist."""
+    """One feed: its address, its site's, and the folders it lies in within its watchlist.
+
+    ``interval`` (minutes between two pulls) and ``max_bytes`` are 0 where the settings decide.
+    ``rules`` names those of the settings that are for feeds which ask for them. Of one that
+    ``is_whitelisted`` only what a rule keeps or tags is there to sort.
+    """
 
     title: str
     url: str
     site: str = ""
     folders: tuple[str, ...] = ()
+    interval: int = 0
+    max_bytes: int = 0
+    rules: tuple[str, ...] = ()
+    is_whitelisted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

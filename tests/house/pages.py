@@ -308,6 +308,17 @@ MEANINGS: Final = {
     "sendgrid.timeout": "Combien de secondes attendre une réponse.",
     "veille.allow_private": "Les réseaux privés où un flux peut être lu, comme `10.0.0.0/8`."
     " Aucun par défaut.",
+    "veille.interval": "Combien de minutes entre deux lectures d’un flux.",
+    "veille.spacing": "Combien de secondes entre deux demandes au même site.",
+    "veille.keep_days": "Après combien de jours effacer ce que personne n’a retenu, marqué ni annoté.",
+    "rules.<name>.do": "Que faire de l’entrée : `tag` la marque, `keep` la retient, `discard` l’écarte.",
+    "rules.<name>.words": "Des mots ou des expressions : un seul suffit, sans regarder aux accents ni"
+    " à la casse.",
+    "rules.<name>.pattern": "À la place, une expression rationnelle.",
+    "rules.<name>.where": "Où chercher : partout, dans le titre, le texte, l’auteur ou la source.",
+    "rules.<name>.tag": "L’étiquette à poser.",
+    "rules.<name>.watchlists": "Dans quelles listes de veille ; toutes, si rien n’est dit.",
+    "rules.<name>.everywhere": "Si non, la règle ne vaut que pour les flux qui la nomment.",
     "veille.timeout": "Combien de secondes laisser à un site.",
     "veille.max_bytes": "Le poids d’un flux, au plus, en octets.",
     "veille.concurrency": "Combien de sites à la fois.",
@@ -330,6 +341,7 @@ _TITLES: Final = {
     "sendgrid": "Par SendGrid : `[sendgrid]`",
     "database": "La base de données : `[database]`",
     "veille": "La veille : `[veille]`",
+    "rules.<name>": "Les règles de la veille : `[rules.sponsors]`",
 }
 
 
