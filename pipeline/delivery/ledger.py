@@ -7,7 +7,7 @@ transaction. What becomes of whom is decided elsewhere.
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Row,
     and_,
     bindparam,
     func,
@@ -39,13 +40,18 @@ _ROUND: Final = 20_000  # deferred rows that are put into new batches at a time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A batch in the hands of one worker, who alone closes it."""
+    """A batch in the hands of one worker, who alone closes it.
+
+    Of its rows those up to ``begun_to`` may have been handed over when it was read; with None,
+    nobody was.
+    """
 
     campaign_id: int
     number: int
     low: int
     high: int
     worker: str
+    begun_to: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,11 +108,25 @@ def claim_batch(
         row = connection.execute(query).first()
         if row is None:
             return None
-        values = {"state": "claimed", "worker": worker, "lease_until": lease_until}
+        values = {
+            "state": "claimed",
+            "worker": worker,
+            "lease_until": lease_until,
+            "begun_to": None,
+        }
         here = and_(columns.campaign_id == campaign_id, columns.number == row.number)
         connection.execute(update(batch).where(here).values(values))
+    return _claim_of(row, worker=worker)
+
+
+def _claim_of(row: Row[Any], *, worker: str, begun_to: int | None = None) -> Claim:
     return Claim(
-        campaign_id=campaign_id, number=row.number, low=row.low, high=row.high, worker=worker
+        campaign_id=row.campaign_id,
+        number=row.number,
+        low=row.low,
+        high=row.high,
+        worker=worker,
+        begun_to=begun_to,
     )
 
 
@@ -168,12 +188,18 @@ def _rows_of(claim: Claim) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def extend_lease(engine: Engine, claim: Claim, *, lease_until: datetime) -> bool:
-    """Keep a batch; say whether it is still the worker's own."""
+def extend_lease(
+    engine: Engine, claim: Claim, *, lease_until: datetime, begun_to: int | None = None
+) -> bool:
+    """Keep a batch; say whether it is still the worker's own.
+
+    With ``begun_to``, those up to that subscriber are about to be handed over.
+    """
+    values: dict[str, Any] = {"lease_until": lease_until}
+    if begun_to is not None:
+        values["begun_to"] = begun_to
     with writing(engine) as connection:
-        done = connection.execute(
-            update(batch).where(*_batch_of(claim)).values(lease_until=lease_until)
-        )
+        done = connection.execute(update(batch).where(*_batch_of(claim)).values(values))
         return done.rowcount > 0
 
 
@@ -200,7 +226,7 @@ def record(
             _write(connection, claim, records, now=now)
             _catch_up(connection, claim, records)
         if close:
-            values = {"state": close, "worker": "", "lease_until": None}
+            values = {"state": close, "worker": "", "lease_until": None, "begun_to": None}
             connection.execute(update(batch).where(*_batch_of(claim)).values(values))
 
 
@@ -290,19 +316,7 @@ def claimed_batches(engine: Engine) -> list[tuple[Claim, datetime]]:
     """Return the batches in workers' hands, each with the end of its lease."""
     with reading(engine) as connection:
         rows = connection.execute(select(batch).where(batch.c.state == "claimed"))
-        return [
-            (
-                Claim(
-                    campaign_id=row.campaign_id,
-                    number=row.number,
-                    low=row.low,
-                    high=row.high,
-                    worker=row.worker,
-                ),
-                row.lease_until,
-            )
-            for row in rows
-        ]
+        return [(_claim_of(row, worker=row.worker), row.lease_until) for row in rows]
 
 
 def take_over(engine: Engine, claim: Claim, *, worker: str, lease_until: datetime) -> Claim | None:
@@ -312,13 +326,10 @@ def take_over(engine: Engine, claim: Claim, *, worker: str, lease_until: datetim
         done = connection.execute(update(batch).where(*_batch_of(claim)).values(values))
         if not done.rowcount:
             return None
-    return Claim(
-        campaign_id=claim.campaign_id,
-        number=claim.number,
-        low=claim.low,
-        high=claim.high,
-        worker=worker,
-    )
+        mine = replace(claim, worker=worker)
+        return replace(
+            mine, begun_to=connection.scalar(select(batch.c.begun_to).where(*_batch_of(mine)))
+        )
 
 
 def regroup_due(engine: Engine, campaign_id: int, *, now: datetime, size: int) -> int:

@@ -41,8 +41,6 @@ class Hands(Protocol):
     @property
     def ears(self) -> Ears: ...
     @property
-    def begun(self) -> set[Claim]: ...
-    @property
     def is_stopped(self) -> bool: ...
     def clock(self) -> datetime: ...
     def sleep(self, seconds: float) -> bool: ...
@@ -86,7 +84,7 @@ class Turn:
         while readers:
             size = self.worker.slice_size(self.campaign.provider)
             some, readers = readers[:size], readers[size:]
-            if not self._may_go_on(len(some), is_first=not self.outcomes):
+            if not self._may_go_on(some, is_first=not self.outcomes):
                 self.is_cut_short = True
                 return
             self._send(provider, some, secret=secret)
@@ -98,20 +96,26 @@ class Turn:
                 self.flush()
                 readers = self._leave_out(readers, look_again=True)
 
-    def _may_go_on(self, count: int, *, is_first: bool) -> bool:
-        """Keep to the pace; between slices, look whether the batch and the campaign still run."""
+    def _may_go_on(self, some: Sequence[Reader], *, is_first: bool) -> bool:
+        """Keep to the pace; between slices, look whether the batch and the campaign still run.
+
+        Last of all it is noted who is about to be served: if we die, of nobody else is it in doubt.
+        """
         worker = self.worker
         if not is_first:
-            lease = worker.clock() + LEASE
-            if not ledger.extend_lease(worker.engine, self.claim, lease_until=lease):
-                return False
             with reading(worker.engine) as connection:
                 found = campaigns.get_campaign(connection, self.campaign.id)
             if found.state is not CampaignState.RUNNING:
                 return False
+        if not self._wait_for_room(len(some)):
+            return False
+        lease, last = worker.clock() + LEASE, some[-1].subscriber_id
+        return ledger.extend_lease(worker.engine, self.claim, lease_until=lease, begun_to=last)
+
+    def _wait_for_room(self, count: int) -> bool:
+        """Reserve room for so many, and wait for it; False where that would be long."""
+        worker = self.worker
         rate = worker.settings.delivery.rate
-        if is_first and not rate:
-            return True  # the worker looked just before it took the batch
         now = worker.clock()
         start = pace.next_at(worker.engine, pace_of(self.campaign), now=now)
         if start > now + SHORT_REST:
@@ -176,7 +180,6 @@ class Turn:
             known = {reader.public_id: reader for reader in those}
             left = set(known)
             self.is_handing_over = True
-            worker.begun.add(self.claim)
             for outcome in provider.send(letter, recipients):
                 left.discard(outcome.recipient)
                 self._hear(outcome, known[outcome.recipient])

@@ -7,7 +7,6 @@ One code for both engines: :mod:`pipeline.delivery.tending` runs it in the progr
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -79,7 +78,6 @@ class Worker:
         self._providers: dict[str, Provider] = dict(providers or {})
         self._letters: dict[tuple[int, int], Letter] = {}
         self._speed: dict[str, float] = {}
-        self.begun: set[Claim] = set()  # of which somebody may have been served
         self._stop = threading.Event()
         self._heart = Heart(self._beat)
         self._watch = Watch()
@@ -166,7 +164,6 @@ class Worker:
                 self._pause(found, turn.reason)
             elif found.strikes and not turn.is_cut_short:
                 campaigns.forgive(self.engine, found.id)
-        self.begun.discard(claim)
 
     def provider(self, name: str) -> Provider:
         """Return a provider, opened at its first use. Raises InputError, WorkspaceError."""
@@ -270,7 +267,7 @@ class Worker:
         """Settle the batches of workers that died; return how many.
 
         A provider that can be asked says who was served, and the rest goes out again; else those
-        without an outcome are uncertain, and wait for a person.
+        who were about to be served and have no outcome are uncertain, and wait for a person.
         """
         count = 0
         claimed = ledger.claimed_batches(self.engine)
@@ -278,12 +275,7 @@ class Worker:
         for claim, _ in claimed:
             if self._heart.holds(claim) or not self._is_dead(claim):
                 continue
-            if claim.worker == self.name and claim not in self.begun:
-                self.persist(claim, [], close="open")  # the database was away as we took it
-                count += 1
-                continue
             lease = self.clock() + LEASE
-            self.begun.add(replace(claim, worker=self.name))  # by whom it was begun
             mine = ledger.take_over(self.engine, claim, worker=self.name, lease_until=lease)
             if mine is not None:
                 count += self._recover(mine)
@@ -297,7 +289,6 @@ class Worker:
         except InputError as error:
             self.ears.on_trouble(error)
             return False
-        self.begun.discard(claim)
         return True
 
     def _is_dead(self, claim: Claim) -> bool:
@@ -316,8 +307,9 @@ class Worker:
         except InputError:
             can_be_asked = False
         if not can_be_asked:
-            records = [_uncertain(reader) for reader in readers]
-            self.persist(claim, records, close="done")
+            end = claim.low - 1 if claim.begun_to is None else claim.begun_to
+            records = [_uncertain(one) for one in readers if one.subscriber_id <= end]
+            self.persist(claim, records, close="open" if len(records) < len(readers) else "done")
             return
         ids = {
             make_message_id(found.name, reader.public_id, found.frame.domain): reader

@@ -148,12 +148,15 @@ class Scripted:
 
     def send(self, letter: Letter, recipients: Sequence[Recipient]) -> Iterator[Outcome]:
         self.before(recipients)
+        silent: list[str] = []
         for recipient in recipients:
             if self._stopped.is_set():
                 return
             turn = self.taken.get(recipient.address, 0)
             found = self.script(recipient, turn)
             if isinstance(found, Exception):
+                # The port: of whom nothing was said when it raises, they were not handed over.
+                yield from (Outcome(recipient=one, state=State.UNCERTAIN) for one in silent)
                 raise found
             self.taken[recipient.address] = turn + 1
             if found not in (State.DEFERRED, State.FAILED):
@@ -161,7 +164,9 @@ class Scripted:
                 self.served[recipient.address] += 1
             if isinstance(found, BaseException):
                 raise found
-            if found is not None:
+            if found is None:
+                silent.append(recipient.id)
+            else:
                 yield Outcome(
                     recipient=recipient.id,
                     state=found,

@@ -93,7 +93,8 @@ def test_a_batch_that_somebody_has_is_not_announced(shared: Engine) -> None:
 def test_without_postgresql_nothing_is_announced(engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         announce(engine, running(engine, people=1).id)
-        assert inspect(engine).get_table_names() == sorted([*metadata.tables, "alembic_version"])
+        found = [one for one in inspect(engine).get_table_names() if "entry_search" not in one]
+        assert found == sorted([*metadata.tables, "alembic_version"])
 
 
 def test_the_jobs_tables_are_in_a_schema_of_their_own(shared: Engine) -> None:

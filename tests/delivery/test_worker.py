@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from pipeline.delivery import ledger, pace, roll
 from pipeline.delivery.campaign import Campaign, Pause
@@ -15,9 +15,11 @@ from pipeline.delivery.retry import MAX_ATTEMPTS
 from pipeline.delivery.tending import tend
 from pipeline.delivery.turn import LEASE
 from pipeline.delivery.watch import LONG
-from pipeline.delivery.worker import Worker
+from pipeline.delivery.worker import FIRST_SLICE, Worker
 from pipeline.errors import ProviderError
 from pipeline.settings import Domain, Settings
+from pipeline.store.campaigns import batch
+from pipeline.store.engine import reading
 from tests.delivery.mailings import (
     SECRET,
     START,
@@ -168,7 +170,7 @@ def test_a_worker_that_lives_is_not_taken_for_dead(engine: Engine) -> None:
 
 def test_another_machines_worker_is_dead_when_its_lease_ran_out_long_ago(engine: Engine) -> None:
     found, clock = running(engine), Clock()
-    ledger.claim_batch(engine, found.id, worker="there|0|pid:[1]//7/7/x", lease_until=START + LEASE)
+    claim_elsewhere(engine, found, begun_to=10)
     with a_worker(engine, Scripted(), clock=clock) as worker:
         assert worker.recover() == 0
         clock.now = START + LEASE + timedelta(seconds=1)
@@ -176,6 +178,41 @@ def test_another_machines_worker_is_dead_when_its_lease_ran_out_long_ago(engine:
         clock.now = START + LEASE + LONG + timedelta(seconds=1)
         assert worker.recover() == 1
     assert tally(engine) == {"uncertain": 10}
+
+
+@pytest.mark.parametrize("begun_to", [None, 4])
+def test_only_who_was_about_to_be_served_is_in_doubt(engine: Engine, begun_to: int | None) -> None:
+    found, provider = running(engine), Scripted()
+    claim_elsewhere(engine, found, begun_to=begun_to)
+    with a_worker(engine, provider, clock=Clock(START + LEASE + LONG * 2)) as worker:
+        assert worker.recover() == 1
+        assert worker.work(found.id)
+    doubtful = begun_to or 0
+    served = {person(number): 1 for number in range(doubtful + 1, 11)}
+    assert provider.served == served
+    assert tally(engine).get("uncertain", 0) == doubtful
+    assert tally(engine)["accepted"] == 10 - doubtful
+
+
+def test_a_worker_notes_whom_it_is_about_to_serve_slice_by_slice(engine: Engine) -> None:
+    found, marks = running(engine, people=300, size=300), []
+
+    def before(recipients: object) -> None:
+        with reading(engine) as connection:
+            marks.append(connection.scalar(select(batch.c.begun_to)))
+
+    work(engine, found, Scripted(before=before))
+    assert marks[0] == FIRST_SLICE
+    assert marks == sorted(set(marks))
+    assert marks[-1] == 300
+
+
+def claim_elsewhere(engine: Engine, found: Campaign, *, begun_to: int | None) -> None:
+    """Let a worker of another machine take the first batch and begin on it."""
+    there = "there|0|pid:[1]//7/7/x"
+    claim = ledger.claim_batch(engine, found.id, worker=there, lease_until=START + LEASE)
+    assert claim is not None
+    ledger.extend_lease(engine, claim, lease_until=START + LEASE, begun_to=begun_to)
 
 
 def test_of_whom_a_provider_says_nothing_are_in_doubt_and_not_served_again(engine: Engine) -> None:
