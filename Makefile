@@ -56,8 +56,11 @@ bench: $(STAMP) ## measure; ratios in one run, and peak memory
 	@PATH="$$PATH:/usr/sbin" $(BIN)/python bench/send.py
 	@PATH="$$PATH:/usr/sbin" $(BIN)/python bench/campaign.py
 	@$(BIN)/python bench/sendgrid_api.py
+	@$(BIN)/python bench/veille.py
+	@$(BIN)/python bench/veille_desk.py
+	@$(BIN)/python bench/veille_add.py
 
-bench-peers: $(STAMP) ## install what the bench compares with (npm, Django), into an ignored folder
+bench-peers: $(STAMP) ## install what the bench compares with (npm, PyPI), into an ignored folder
 	@mkdir -p bench/peers && cp bench/package.json bench/package-lock.json bench/peers/ && cd bench/peers && npm ci --ignore-scripts --silent
 	@test -x bench/peers/venv/bin/python || $(PYTHON) -m venv bench/peers/venv
 	@$(BIN)/uv pip sync --quiet --python bench/peers/venv/bin/python --require-hashes bench/peers.txt

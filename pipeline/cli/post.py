@@ -3,7 +3,6 @@
 Apart from ``open``, since commands that only render should not pay for a database.
 """
 
-import getpass
 import os
 import signal
 import threading
@@ -16,6 +15,7 @@ from typing import Final
 from sqlalchemy import Engine
 
 from pipeline.cli.open import make_pictures, open_issue
+from pipeline.cli.person import user_name
 from pipeline.delivery.ears import Ears
 from pipeline.delivery.frozen import Frozen, freeze_letter
 from pipeline.delivery.objections import Judge
@@ -23,6 +23,8 @@ from pipeline.delivery.worker import Worker
 from pipeline.issues.folder import folder_digest
 from pipeline.render.compose import Press
 from pipeline.workspace import Workspace
+
+__all__ = ["freeze_folder", "interruptible", "open_judge", "open_worker", "user_name"]
 
 _MOMENT: Final = 1.0  # seconds in which what is known may still be written
 
@@ -56,14 +58,6 @@ def open_worker(workspace: Workspace, engine: Engine, ears: Ears) -> Worker:
         environ=os.environ,
         ears=ears,
     )
-
-
-def user_name() -> str:
-    """Return who is at this machine, as far as it knows."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container without a list of users
-        return ""
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from pipeline.delivery.plan import plan_sending
 from pipeline.delivery.providers import open_provider, provider_names
 from pipeline.delivery.schedule import parse_when
 from pipeline.store.upgrade import opened_store
+from pipeline.veille.publication import publish_sent
 from pipeline.workspace import Workspace, find_workspace
 
 
@@ -87,6 +88,7 @@ def send_command(
             return
         order.ask(is_asking=not yes and sys.stdin.isatty())
         ended = order.fulfil(engine, now=now)
+        publish_sent(engine, now=datetime.now(UTC))
     if not (is_settled(ended.campaign, ended.counts) or is_timed(ended.campaign)):
         raise SystemExit(1)
 

@@ -1,11 +1,12 @@
-"""``worker``: sends what is due, at its time, for as long as it runs."""
+"""``worker``: sends and pulls what is due, at its time, for as long as it runs."""
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import Final
 
 import click
@@ -15,6 +16,7 @@ from pipeline.cli.dispatch import is_shared, read_state
 from pipeline.cli.post import interruptible, open_judge, open_worker
 from pipeline.cli.speech import language, tell
 from pipeline.cli.tally import figure, how_far, in_words, on_the_clock, show_wrapped, state_words
+from pipeline.cli.veille.told import summary_line
 from pipeline.delivery import campaigns, ledger
 from pipeline.delivery.campaign import STATUS_WORDS, Campaign
 from pipeline.delivery.chores import do_chores
@@ -26,6 +28,8 @@ from pipeline.errors import InfolettreError, WorldError
 from pipeline.settings import Settings
 from pipeline.store.engine import reading
 from pipeline.store.upgrade import opened_store
+from pipeline.veille.due import Puller, Upkeep, pull_due
+from pipeline.veille.pull import Report
 from pipeline.workspace import Workspace, find_workspace
 
 LOOK: Final = 2.0  # seconds between two looks at what has changed
@@ -33,7 +37,7 @@ LOOK: Final = 2.0  # seconds between two looks at what has changed
 
 @click.command(
     "worker",
-    help=tell("Send what is due. Schedules, retries, bounces; until Ctrl-C."),
+    help=tell("Send and pull what is due. Schedules, retries, bounces, feeds; until Ctrl-C."),
 )
 @click.option("--once", is_flag=True, help=tell("Do what can be done now, then end; for cron."))
 def worker_command(once: bool) -> None:
@@ -41,32 +45,77 @@ def worker_command(once: bool) -> None:
     with opened_store(workspace.settings.database.url, workspace.root) as engine:
         diary = _Diary(engine, workspace.settings)
         ears = Ears(on_trouble=diary.on_trouble)
-        with open_worker(workspace, engine, ears) as worker, diary.kept():
+        with (
+            open_worker(workspace, engine, ears) as worker,
+            diary.kept(),
+            _open_puller(workspace, worker, diary) as puller,
+        ):
+
+            def stop() -> None:
+                puller.stop()
+                worker.stop()
+
             try:
-                with interruptible(worker.stop, on_stop=diary.on_stop, on_quit=diary.on_quit):
-                    _serve(workspace, worker, diary, once=once)
+                with interruptible(stop, on_stop=diary.on_stop, on_quit=diary.on_quit):
+                    _serve(workspace, worker, puller, diary, once=once)
             except KeyboardInterrupt:  # the second one
                 raise SystemExit(1) from None
 
 
-def _serve(workspace: Workspace, worker: Worker, diary: "_Diary", *, once: bool) -> None:
-    engine = worker.engine
+def _open_puller(workspace: Workspace, worker: Worker, diary: "_Diary") -> Puller:
+    """Return what pulls the feeds that are due, for ``with``."""
+
+    def pull(is_stopped: Callable[[], bool]) -> Report | None:
+        return pull_due(
+            worker.engine,
+            workspace,
+            clock=worker.clock,
+            rng=Random(),  # noqa: S311 - jitter
+            worker=worker.name,
+            is_stopped=is_stopped,
+        )
+
+    return Puller(pull, on_report=diary.on_pull, on_trouble=diary.on_trouble)
+
+
+def _serve(
+    workspace: Workspace, worker: Worker, puller: Puller, diary: "_Diary", *, once: bool
+) -> None:
+    engine, settings = worker.engine, workspace.settings
     judge = open_judge(workspace, engine)
+    upkeep = Upkeep(engine=engine, keep_days=settings.veille.keep_days)
 
     def chores() -> None:
         do_chores(
-            engine, workspace.settings, root=workspace.root, environ=os.environ, now=worker.clock()
+            engine,
+            settings,
+            root=workspace.root,
+            environ=os.environ,
+            now=worker.clock(),
+            upkeep=upkeep,
         )
 
-    if once:
-        work_here(worker, judge=judge, chores=chores, goes_on=lambda: _is_due(worker))
-    elif is_shared(engine):
+    def chores_and_pull() -> None:
+        puller.begin()
+        chores()
+
+    if is_shared(engine) and not once:
         from pipeline.delivery.jobs import serve_jobs
 
-        serve_jobs(worker, judge=judge, chores=chores, ready=diary.on_ready)
+        serve_jobs(
+            worker,
+            judge=judge,
+            chores=chores,
+            pull=puller.begin_and_wait,
+            ready=diary.on_ready,
+        )
+        return
+    if once:
+        work_here(worker, judge=judge, chores=chores_and_pull, goes_on=lambda: _is_due(worker))
+        puller.wait()
     else:
         diary.on_ready()
-        work_here(worker, judge=judge, chores=chores)
+        work_here(worker, judge=judge, chores=chores_and_pull)
 
 
 def _is_due(worker: Worker) -> bool:
@@ -105,6 +154,11 @@ class _Diary:
 
     def on_quit(self) -> None:
         self.write(tell("Quit at once."))
+
+    def on_pull(self, report: Report) -> None:
+        """Write down what feeds brought, and that some could not be had; else nothing."""
+        if report.new or report.failed:
+            self.write(tell("Veille. {said}", said=summary_line(report)))
 
     def on_ready(self) -> None:
         """Say that work has begun, and what is scheduled."""

@@ -8,7 +8,7 @@ alone: a job that is lost is announced again, one too many ends at once. What a 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from pipeline.store.engine import reading, show_url, writing
 from pipeline.words import mark
 
 QUEUE: Final = "infolettre"
+FEEDS: Final = "veille"  # a queue of its own: feeds are pulled beside the batches
 ROUND: Final = "* * * * * */10"  # croniter: the sixth field is the seconds
 MINUTE: Final = "* * * * *"
 STALLED: Final = 30.0  # seconds without a heartbeat, of which there is one every ten
@@ -48,6 +49,10 @@ for _name in ("procrastinate", "psycopg"):  # their tracebacks are no sentence f
 _CANNOT: Final = mark(
     "the jobs in the database {url} cannot be worked on ({reason}): check that the server runs"
 )
+
+
+#: Pulls feeds until that is done, or until what it is called with says that it is over.
+Pull = Callable[[Callable[[], bool]], None]
 
 
 # --- announced --------------------------------------------------------------------------------
@@ -113,20 +118,22 @@ def serve_jobs(
     *,
     judge: Judge = tending.unobjected,
     chores: Callable[[], None] = lambda: None,
+    pull: Pull = lambda is_over: None,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Work on jobs in this program until ``worker.stop()`` was called, by whomever.
 
     The job under way then ends as the worker lets it, recorded, and nothing stays claimed.
-    ``ready`` is called once, when jobs are taken; ``chores`` once a minute, by one of all workers.
+    ``ready`` is called once, when jobs are taken; ``chores`` once a minute, by one of all workers;
+    ``pull`` likewise, but beside the batches; it comes back soon when what it is given says so.
     A database that is away is told to the worker's ears, once, and waited for. Raises what
     :func:`prepare` raises but for WorldError, and any error of our own that ended a job.
     """
-    asyncio.run(_Service(worker, judge=judge, chores=chores, ready=ready).run())
+    asyncio.run(_Service(worker, judge=judge, chores=chores, pull=pull, ready=ready).run())
 
 
 class _Service:
-    """One worker's jobs: at most one at a time, since a worker and its providers do one thing."""
+    """One worker's jobs: one at a time, as a worker and its providers do one thing; and a pull."""
 
     def __init__(
         self,
@@ -134,14 +141,17 @@ class _Service:
         *,
         judge: Judge,
         chores: Callable[[], None],
+        pull: Pull,
         ready: Callable[[], None],
     ) -> None:
         self._worker = worker
         self._engine = worker.engine
         self._judge = judge
         self._chores = chores
+        self._pull = pull
         self._ready = ready
         self._is_ready = False
+        self._is_ending = False
         self._failure: BaseException | None = None
         self._told = ""
         self._delay = FIRST_DELAY
@@ -173,33 +183,37 @@ class _Service:
         """
         app = self._make_app()
         async with app.open_async():
-            serving = asyncio.create_task(
-                app.run_worker_async(
-                    queues=[QUEUE],
-                    name=self._worker.name,
-                    concurrency=1,
-                    delete_jobs="always",
-                    install_signal_handlers=False,
-                    stalled_worker_timeout=STALLED,
-                )
-            )
+            self._is_ending = False
+            serving = {self._take(app, queue) for queue in (QUEUE, FEEDS)}
             if not self._is_ready:
                 self._is_ready = True
                 self._ready()
             offset = _clock_offset()
             try:
-                while not (serving.done() or self._is_over):
-                    await asyncio.wait({serving}, timeout=GLANCE)
+                while not (any(one.done() for one in serving) or self._is_over):
+                    await asyncio.wait(serving, timeout=GLANCE, return_when=asyncio.FIRST_COMPLETED)
                     if abs(_clock_offset() - offset) > JUMP:
                         return
             finally:
-                serving.cancel()  # it lets the job under way end
-                with suppress(asyncio.CancelledError):
-                    await serving
+                self._is_ending = True
+                await _end(serving)
+
+    def _take(self, app: App, queue: str) -> "asyncio.Task[None]":
+        """Begin to take the jobs of a queue, one at a time."""
+        return asyncio.create_task(
+            app.run_worker_async(
+                queues=[queue],
+                name=self._worker.name,
+                concurrency=1,
+                delete_jobs="always",
+                install_signal_handlers=False,
+                stalled_worker_timeout=STALLED,
+            )
+        )
 
     def _make_app(self) -> App:
         connector = PsycopgConnector(
-            min_size=1, max_size=4, timeout=PATIENCE, kwargs=_connect_arguments(self._engine)
+            min_size=1, max_size=6, timeout=PATIENCE, kwargs=_connect_arguments(self._engine)
         )
         app = App(connector=connector)
 
@@ -220,6 +234,11 @@ class _Service:
         @app.task(name="chores", queue=QUEUE, queueing_lock="chores", lock="chores", priority=1)
         def do_chores(timestamp: int) -> None:
             self._guard(self._do_chores)
+
+        @app.periodic(cron=MINUTE)
+        @app.task(name="pull", queue=FEEDS, queueing_lock="pull", lock="pull")
+        def pull(timestamp: int) -> None:
+            self._guard(lambda: self._pull(lambda: self._is_over or self._is_ending))
 
         return app
 
@@ -266,6 +285,15 @@ class _Service:
             await asyncio.sleep(GLANCE)
 
 
+async def _end(serving: "Collection[asyncio.Task[None]]") -> None:
+    """Let the jobs under way end, and take no more; raise what a queue ended with."""
+    for one in serving:
+        one.cancel()
+    for ended in await asyncio.gather(*serving, return_exceptions=True):
+        if isinstance(ended, BaseException) and not isinstance(ended, asyncio.CancelledError):
+            raise ended
+
+
 async def _forget_stalled(app: App) -> None:
     """Remove the jobs of workers that died, which Procrastinate leaves as they are.
 
@@ -274,7 +302,7 @@ async def _forget_stalled(app: App) -> None:
     """
     manager = app.job_manager
     with suppress(ConnectorException):  # another worker's round was quicker, or see the next step
-        for job in await manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=STALLED):
+        for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED):
             await manager.finish_job(job, Status.FAILED, delete_job=True)
 
 

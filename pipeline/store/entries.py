@@ -88,7 +88,8 @@ entry: Final = Table(
     CheckConstraint(f"state IN {STATES}", name="state"),
     Index("ix_entry_state_dated_at_id", "state", "dated_at", "id"),
     Index("ix_entry_watchlist_dated_at_id", "watchlist", "dated_at", "id"),
-    Index("ix_entry_dated_at_id", "dated_at", "id"),
+    Index("ix_entry_desk", "dated_at", "id", "state", "watchlist", "source", "language", "issue"),
+    Index("ix_entry_facets", "source", "watchlist", "language", "state", "dated_at", "id", "issue"),
     Index("ix_entry_feed_id", "feed_id"),
     Index("ix_entry_issue", "issue"),
     sqlite_autoincrement=True,
@@ -156,10 +157,11 @@ publication: Final = Table(
     Column("at", UtcDateTime, nullable=False),
 )
 
-#: Full-text search. SQLite: an FTS5 table over ``entry.words``, kept by triggers; PostgreSQL: an
-#: index of French word stems.
+#: Full-text search of ``entry.words``, which are folded already. SQLite: an FTS5 table kept by
+#: triggers. PostgreSQL: a column of its own making, of French stems and of the words as they are.
 SEARCH_SQLITE: Final = (
-    "CREATE VIRTUAL TABLE entry_search USING fts5(words, content='entry', content_rowid='id')",
+    "CREATE VIRTUAL TABLE entry_search USING fts5(words, content='entry', content_rowid='id',"
+    " detail=none, columnsize=0, prefix='1 2 3', tokenize='ascii')",
     "CREATE TRIGGER entry_search_insert AFTER INSERT ON entry BEGIN"
     " INSERT INTO entry_search(rowid, words) VALUES (new.id, new.words); END",
     "CREATE TRIGGER entry_search_delete AFTER DELETE ON entry BEGIN"
@@ -171,7 +173,9 @@ SEARCH_SQLITE: Final = (
     " INSERT INTO entry_search(rowid, words) VALUES (new.id, new.words); END",
 )
 SEARCH_POSTGRESQL: Final = (
-    "CREATE INDEX ix_entry_words ON entry USING gin (to_tsvector('french', words))",
+    "ALTER TABLE entry ADD COLUMN search tsvector GENERATED ALWAYS AS"
+    " (strip(to_tsvector('french', words) || to_tsvector('simple', words))) STORED",
+    "CREATE INDEX ix_entry_search ON entry USING gin (search)",
 )
 
 

@@ -1,5 +1,7 @@
-"""What an HTTP answer that is no feed means to the person who follows the feed."""
+"""What an HTTP answer says besides its body: why there is none, and when to ask again."""
 
+import re
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -7,6 +9,7 @@ from pipeline.errors import FetchError
 from pipeline.words import mark
 
 MAX_WAIT: Final = 86_400.0  # seconds; a feed that asks for a year is asked again tomorrow
+_MAX_AGE: Final = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,12})", re.IGNORECASE)
 
 _SENTENCES: Final = {
     401: mark("{url} asks for an account ({status}): look for a public feed"),
@@ -45,3 +48,26 @@ def retry_after(header: str, *, date: str = "") -> float | None:
     except (ValueError, TypeError, OverflowError):
         return None
     return min(max(wait.total_seconds(), 0.0), MAX_WAIT)
+
+
+def max_age(headers: Mapping[str, str]) -> float:
+    """Return for how many seconds an answer holds (RFC 9111, 4.2.1 and 4.2.3), at most MAX_WAIT.
+
+    ``Cache-Control`` counts before ``Expires``, less the ``Age`` that the answer already has.
+
+    >>> max_age({"Cache-Control": "public, max-age=900", "Age": "60"})
+    840.0
+    """
+    control = headers.get("Cache-Control", "")
+    if re.search(r"\bno-(?:cache|store)\b", control, re.IGNORECASE):
+        return 0.0
+    age = headers.get("Age", "").strip()
+    if found := _MAX_AGE.search(control):
+        spent = float(age) if age.isascii() and age.isdecimal() and len(age) < 13 else 0.0
+        return min(max(float(found[1]) - spent, 0.0), MAX_WAIT)
+    try:
+        expires = parsedate_to_datetime(headers.get("Expires", ""))
+        held = expires - parsedate_to_datetime(headers.get("Date", ""))
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+    return min(max(held.total_seconds(), 0.0), MAX_WAIT)

@@ -20,17 +20,24 @@ from pipeline.veille.item import (
     entry_id,
     page_key,
 )
-from pipeline.veille.links import web_url
+from pipeline.veille.links import MAX_URL, web_url
 from pipeline.veille.plain import tidy
 
 _CLOCK_SKEW: Final = timedelta(days=1)
 _TITLE_OF_EXCERPT: Final = 80  # characters
+WORDS_A_MINUTE: Final = 230  # silent reading of prose; 238 in English, fewer in French
+_MAX_MINUTES: Final = 999
+_SLASHED: Final = re.compile(r"\d{4}/\d{1,2}/\d{1,2}", re.ASCII)
 _LANGUAGE: Final = re.compile(r"([a-z]{2,3})(?:[-_]([a-z]{2}|\d{3}))?(?:[-_.].*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Article:
-    """Plain texts; ``links`` absolute, in the order of preference, not vetted yet."""
+    """Plain texts; ``links`` absolute, in the order of preference, not vetted yet.
+
+    ``image`` is an address as the source wrote it, absolute or not; ``words`` are those of the
+    whole text, 0 where it is not known.
+    """
 
     links: tuple[str, ...]
     title: str = ""
@@ -38,6 +45,8 @@ class Article:
     published_at: datetime | None = None
     language: str = ""
     excerpt: str = ""
+    image: str = ""
+    words: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +83,24 @@ def entry_of(article: Article, origin: Origin, *, now: datetime) -> Entry | None
         excerpt=excerpt,
         site=origin.site,
         feed_url=origin.url if origin.is_feed else "",
+        image=image_url(article.image, base=origin.url),
+        minutes=minutes_of(article.words),
     )
+
+
+def image_url(link: str, *, base: str) -> str:
+    """Return the http(s) address of an image, at most MAX_URL characters long, or ``""``."""
+    found = web_url(link, base=base) or ""
+    return found if len(found) <= MAX_URL else ""
+
+
+def minutes_of(words: int) -> int:
+    """Return the minutes that it takes to read so many words, 0 where there are none.
+
+    >>> minutes_of(231)
+    2
+    """
+    return min(-(-max(words, 0) // WORDS_A_MINUTE), _MAX_MINUTES)
 
 
 def plausible_date(found: datetime | None, *, now: datetime) -> datetime | None:
@@ -93,9 +119,12 @@ def plausible_date(found: datetime | None, *, now: datetime) -> datetime | None:
 def parse_date(text: str) -> datetime | None:
     """Read an ISO 8601 or a mail date (JSON Feed, JSON-LD, meta tags); without a zone it is UTC.
 
-    A bare day becomes its noon: midnight would be the day before, west of Greenwich.
+    A bare day becomes its noon: midnight would be the day before, west of Greenwich. ``2025/03/07``
+    is how scholarly pages write it (Google Scholar's inclusion guidelines).
     """
     text = text.strip()[:40]
+    if _SLASHED.fullmatch(text):
+        text = "-".join(part.zfill(2) for part in text.split("/"))
     try:
         found = datetime.fromisoformat(text)
     except ValueError:

@@ -3,12 +3,17 @@
 Values only: ``entries.py`` reads them from the database.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from pipeline.veille.item import Entry
 from pipeline.veille.plain import fold
 from pipeline.veille.states import State
+
+
+WORD: Final = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,6 @@ class Page:
 
 
 def words_of(entry: Entry, *, note: str = "", tags: tuple[str, ...] = ()) -> str:
-    """Return what search reads of a card: without case and accents."""
-    authors = " ".join(entry.authors)
-    return fold(" ".join((entry.title, entry.source, authors, entry.excerpt, note, *tags)))
+    """Return what search reads of a card: its words without case, accents and signs."""
+    texts = (entry.title, entry.source, *entry.authors, entry.excerpt, note, *tags)
+    return " ".join(WORD.findall(fold(" ".join(texts))))

@@ -20,7 +20,7 @@ class Changes:
 
 
 def decide(known: Mapping[str, Entry], fetched: ParsedFeed, now: datetime) -> Changes:
-    """Compare a feed with the ``known`` entries, by id; new ones are seen ``now``.
+    """Compare a feed with the ``known`` entries, by canonical address; new ones are seen ``now``.
 
     A page is one entry, however many feeds carry it: the feed that brought it first keeps it,
     and only that feed may change it. Within a feed, the first of two entries for a page counts.
@@ -29,29 +29,32 @@ def decide(known: Mapping[str, Entry], fetched: ParsedFeed, now: datetime) -> Ch
     changed: list[Entry] = []
     met: set[str] = set()
     for entry in fetched.entries:
-        if entry.id in met:
+        if entry.canonical_url in met:
             continue
-        met.add(entry.id)
-        old = known.get(entry.id)
+        met.add(entry.canonical_url)
+        old = known.get(entry.canonical_url)
         if old is None:
-            new.append(replace(entry, seen_at=now))
-        elif old.feed_url == entry.feed_url:
-            merged = _merge(old, entry)
-            if merged != old:
-                changed.append(merged)
+            new.append(entry if entry.seen_at == now else replace(entry, seen_at=now))
+        elif old.feed_url == entry.feed_url and (merged := _merge(old, entry)) != old:
+            changed.append(merged)
     return Changes(new=tuple(new), changed=tuple(changed))
 
 
 def _merge(old: Entry, fresh: Entry) -> Entry:
     """Return ``old`` with what ``fresh`` says; what the feed no longer says is not forgotten.
 
-    A date that is known stays: feeds that stamp each answer would change with every pull.
+    A date that is known stays, as does the address: feeds that stamp each answer, or count their
+    readers by a new parameter each day, would change with every pull.
     """
     return replace(
         fresh,
+        url=old.url,
         seen_at=old.seen_at,
         published_at=old.published_at or fresh.published_at,
         authors=fresh.authors or old.authors,
         excerpt=fresh.excerpt or old.excerpt,
         language=fresh.language or old.language,
+        image=fresh.image or old.image,
+        minutes=fresh.minutes or old.minutes,
+        origins=old.origins,
     )

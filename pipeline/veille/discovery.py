@@ -18,7 +18,16 @@ _FEED_ROOTS: Final = frozenset({"rss", "feed", "rdf"})
 _HTML_ROOTS: Final = frozenset(
     {"html", "head", "body", "meta", "link", "script", "title", "div", "p"}
 )
-_FEED_TYPES: Final = ("application/rss+xml", "application/atom+xml", "application/feed+json")
+_FEED_TYPES: Final = (
+    "application/rss+xml",
+    "application/atom+xml",
+    "application/feed+json",
+    "application/x.atom+xml",
+    "application/rdf+xml",
+)
+_USUAL: Final = "/feed /feed/ /rss /rss.xml /atom.xml /feed.xml /index.xml /feed.json".split()
+# by title or address, in French and English: “Mon blog » Flux des commentaires”, /comments/feed/
+_COMMENTS: Final = re.compile(r"comment(?:s|aires?)?\b", re.IGNORECASE)
 _AT_MOST: Final = 5
 
 
@@ -38,18 +47,27 @@ def _root(body: bytes) -> str:
 
 
 def find_feeds(body: bytes, *, url: str, content_type: str = "") -> list[str]:
-    """Return the addresses of the feeds a page names, in its order, at most five.
+    """Return the addresses of the feeds a page names, at most five: those of comments come last.
 
-    They are ``<link rel="alternate">`` of a feed's type (https://www.rssboard.org/rss-autodiscovery).
+    They are ``<link rel="alternate">`` of a feed's type, in the page's order and relative to its
+    ``<base>`` (https://www.rssboard.org/rss-autodiscovery). Nothing says whether they are good.
     """
     root = parse_html(body, content_type=content_type)
     if root is None:
         return []
-    found: dict[str, None] = {}
+    bases = (web_url(one.get("href") or "", base=url) for one in root.iter("base"))
+    base = next((one for one in bases if one), url)
+    found: dict[str, bool] = {}
     for link in root.iter("link"):
         kind = (link.get("type") or "").partition(";")[0].strip().lower()
         relations = (link.get("rel") or "").lower().split()
-        address = web_url(link.get("href") or "", base=url)
-        if address and "alternate" in relations and kind in _FEED_TYPES:
-            found[address] = None
-    return list(found)[:_AT_MOST]
+        address = web_url(link.get("href") or "", base=base)
+        is_feed = kind in _FEED_TYPES and not {"alternate", "feed"}.isdisjoint(relations)
+        if address and is_feed:
+            found.setdefault(address, bool(_COMMENTS.search(f"{link.get('title')} {address}")))
+    return sorted(found, key=lambda address: found[address])[:_AT_MOST]
+
+
+def usual_addresses(url: str) -> list[str]:
+    """Return where the feed of a site is by custom, the most usual place first."""
+    return [address for path in _USUAL if (address := web_url(path, base=url))]

@@ -7,6 +7,7 @@ feed is fetched, and what of it is new, is the business of ``fetch.py`` and ``de
 import calendar
 import io
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parseaddr
@@ -16,17 +17,22 @@ import feedparser
 
 from pipeline.errors import FetchError
 from pipeline.veille.article import Article, Origin, entry_of, language_tag
+from pipeline.veille.bodies import beginning, count_words, first_image
 from pipeline.veille.discovery import find_feeds, looks_like_html
+from pipeline.veille.expat import speed_up
 from pipeline.veille.item import MAX_EXCERPT, MAX_TITLE, Entry
 from pipeline.veille.jsonfeed import is_json, read_json_feed
 from pipeline.veille.links import web_url
-from pipeline.veille.plain import MAX_HTML, plain_text, tidy
-from pipeline.veille.repair import has_bad_shape, repair_feed
+from pipeline.veille.plain import MAX_HTML, tidy
+from pipeline.veille.repair import cut_entries, has_bad_shape, repair_feed
 from pipeline.words import mark
 
 MAX_ENTRIES: Final = 500  # of one feed; by custom the first ones are the newest
 
+speed_up()
+
 _ENTRIES: Final = re.compile(rb"<(?:\w+:)?(?:rss|feed|entry|item)\b", re.IGNORECASE)
+_PICTURE: Final = re.compile(r"\.(?:jpe?g|png|webp|gif|avif)(?:$|\?)", re.IGNORECASE)
 _MARKUP: Final = re.compile(r"</?[a-zA-Z][\w:-]*(?:\s[^<>]*)?/?>|&(?:#\w{1,8}|[a-zA-Z]\w{1,30});")
 
 
@@ -80,6 +86,7 @@ def _read_xml(body: bytes, *, url: str, content_type: str) -> tuple[Origin, list
     # a large page need not be looked through for entries; some pages hold a whole feed, though
     if looks_like_html(body) and not _ENTRIES.search(body):
         raise _no_feed(body, url=url, content_type=content_type)
+    body = cut_entries(body, limit=MAX_ENTRIES)
     if has_bad_shape(body):
         message = mark("{url} has more elements than any feed: ask its makers for a shorter one")
         raise FetchError(message, url=url)
@@ -90,7 +97,7 @@ def _read_xml(body: bytes, *, url: str, content_type: str) -> tuple[Origin, list
     origin = Origin(
         url=url,
         site=_text(feed, "link"),
-        source=_plain(feed, "title", limit=MAX_TITLE, is_atom=is_atom),
+        source=_plain(feed, "title_detail", limit=MAX_TITLE, is_atom=is_atom),
         language=_text(feed, "language"),
     )
     return origin, [_article(entry, url, is_atom=is_atom) for entry in parsed.entries]
@@ -129,31 +136,72 @@ def _no_feed(body: bytes, *, url: str, content_type: str) -> FetchError:
 
 
 def _article(entry: Any, base: str, *, is_atom: bool) -> Article:
+    body = _body(entry)
     # a body that holds tags is markup, also where an Atom feed forgot to say so
-    body = _plain(entry, "summary", limit=MAX_EXCERPT)
-    if not body and entry.get("content"):
-        body = _plain_value(entry.content[0], limit=MAX_EXCERPT)
+    excerpt = _plain(entry, "summary_detail", limit=MAX_EXCERPT)
+    if not excerpt and body:
+        excerpt = _plain_value(entry["content"][0], limit=MAX_EXCERPT)
+    links = tuple(_links(entry, base))
+    title = entry.get("title_detail") or {}
     return Article(
-        links=_links(entry, base),
-        title=_plain(entry, "title", limit=MAX_TITLE, is_atom=is_atom),
+        links=links,
+        title=_plain_value(title, limit=MAX_TITLE, is_atom=is_atom),
         authors=_authors(entry, is_atom=is_atom),
         published_at=_date(entry),
-        language=_text(entry, "language") or _text(entry.get("title_detail") or {}, "language"),
-        excerpt=body,
+        language=_text(entry, "language") or _text(title, "language"),
+        excerpt=excerpt,
+        image=_image(entry, body, base=next(iter(links), "")),
+        words=count_words(body),
     )
 
 
-def _links(entry: Any, base: str) -> tuple[str, ...]:
-    """Return where an entry may lead: its page, what it encloses, its id where it is an address.
+def _body(entry: Any) -> str:
+    """Return the whole text of an entry as it came, ``""`` where there is a summary at most."""
+    content = dict.get(entry, "content")
+    return _text(content[0], "value") if content else ""
+
+
+def _links(entry: Any, base: str) -> Iterator[str]:
+    """Yield where an entry may lead: its page, what it encloses, its id where it is an address.
 
     Links may be relative; a guid, which feedparser hands out as the link, may not (RSS 2.0).
     """
     link, guid = _text(entry, "link"), _text(entry, "id")
-    links = [link, *(_text(other, "href") for other in entry.get("links", ()) if other)]
-    if entry.get("guidislink"):
-        links = [one for one in links if one != guid]
-    found = [web_url(one, base=base) for one in links]
-    return (*(one for one in found if one), guid)
+    links = [link, *(_text(other, "href") for other in dict.get(entry, "links") or () if other)]
+    guidislink = dict.get(entry, "guidislink")
+    for one in dict.fromkeys(links):
+        if not (guidislink and one == guid) and (found := web_url(one, base=base)):
+            yield found
+    if guid:
+        yield guid
+
+
+def _image(entry: Any, body: str, *, base: str) -> str:
+    """Return the address of an entry's picture: Media RSS, an enclosure, the first in the body.
+
+    https://www.rssboard.org/media-rss; of several, the widest that is declared.
+    """
+    for name in ("media_content", "media_thumbnail"):
+        found = [one for one in dict.get(entry, name) or () if _is_picture(one, name)]
+        if found:
+            return web_url(_text(max(found, key=_width), "url"), base=base) or ""
+    for link in dict.get(entry, "links") or ():
+        if _text(link, "rel") == "enclosure" and _text(link, "type").startswith("image/"):
+            return web_url(_text(link, "href"), base=base) or ""
+    source = first_image(body or _text(entry, "summary"))
+    return (web_url(source, base=base) or "") if source else ""
+
+
+def _is_picture(media: Any, name: str) -> bool:
+    if name == "media_thumbnail" or _text(media, "medium") == "image":
+        return bool(_text(media, "url"))
+    kind = _text(media, "type")
+    return kind.startswith("image/") or (not kind and bool(_PICTURE.search(_text(media, "url"))))
+
+
+def _width(media: Any) -> int:
+    width = _text(media, "width")
+    return int(width) if width.isascii() and width.isdecimal() and len(width) < 6 else 0
 
 
 def _authors(entry: Any, *, is_atom: bool) -> tuple[str, ...]:
@@ -166,14 +214,13 @@ def _authors(entry: Any, *, is_atom: bool) -> tuple[str, ...]:
     if "@" in raw and not is_atom:
         name = parseaddr(raw)[0]
         return () if "@" in name else (name,)
-    names = [_text(person, "name") for person in entry.get("authors", ())]
+    names = [_text(person, "name") for person in dict.get(entry, "authors") or ()]
     return tuple(name for name in names if "@" not in name)
 
 
 def _date(entry: Any) -> datetime | None:
     for name in ("published_parsed", "updated_parsed", "created_parsed"):
-        # "in" first: asking for a missing "updated" makes feedparser warn and guess
-        if name in entry and (found := entry[name]):
+        if found := dict.get(entry, name):
             try:
                 return datetime.fromtimestamp(calendar.timegm(found), tz=UTC)
             except (ValueError, OverflowError, OSError):
@@ -182,7 +229,7 @@ def _date(entry: Any) -> datetime | None:
 
 
 def _plain(holder: Any, name: str, *, limit: int, is_atom: bool = False) -> str:
-    return _plain_value(holder.get(f"{name}_detail") or {}, limit=limit, is_atom=is_atom)
+    return _plain_value(dict.get(holder, name) or {}, limit=limit, is_atom=is_atom)
 
 
 def _plain_value(detail: Any, *, limit: int, is_atom: bool = False) -> str:
@@ -192,12 +239,14 @@ def _plain_value(detail: Any, *, limit: int, is_atom: bool = False) -> str:
     not in its lists, so text that holds either is taken for markup; Atom's ``text`` is text.
     """
     value = _text(detail, "value")
-    is_text = detail.get("type") == "text/plain"
+    is_text = dict.get(detail, "type") == "text/plain"
     if is_text and (is_atom or not _MARKUP.search(value, 0, MAX_HTML)):
         return tidy(value, limit=limit)
-    return plain_text(value, limit=limit)
+    return beginning(value, limit=limit)
 
 
 def _text(holder: Any, name: str) -> str:
-    value = holder.get(name)
+    # feedparser's own look-up maps old names to new ones, warns and guesses: it takes ten times as
+    # long, and what a feed gave is always there under its new name
+    value = dict.get(holder, name)
     return value if isinstance(value, str) else ""

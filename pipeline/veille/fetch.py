@@ -1,8 +1,9 @@
 """Fetching what strangers serve: guarded, bounded, and polite.
 
 Every request is vetted by ``addresses.py`` at three places (its address, what its name resolves
-to, the socket's target), redirects are followed by hand, and size (as inflated), total time and
-concurrency have limits. What the bytes mean is the business of ``feeds.py`` and ``page.py``.
+to, the socket's target), redirects are followed by hand, size (as inflated), total time and
+concurrency have limits, and no host is asked too often. What the bytes mean is the business of
+``feeds.py`` and ``page.py``.
 """
 
 import asyncio
@@ -10,10 +11,10 @@ import socket
 import ssl
 import zlib
 from collections import defaultdict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -22,7 +23,7 @@ from pipeline import __version__
 from pipeline.errors import FetchError
 from pipeline.settings import Veille
 from pipeline.veille.addresses import Networks, is_allowed, read_networks, refusal, vet_url
-from pipeline.veille.answers import retry_after, status_error
+from pipeline.veille.answers import max_age, retry_after, status_error
 from pipeline.veille.inflate import ENCODINGS, Body, TooLarge
 from pipeline.veille.links import web_url
 from pipeline.words import mark
@@ -32,6 +33,7 @@ PER_HOST: Final = 2  # connections; more, and small sites answer 429 (facts: pol
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _PERMANENT: Final = (301, 308)
 _CHUNK: Final = 65_536
+_MAX_VALIDATOR: Final = 500  # characters
 _ACCEPT: Final = (
     "application/atom+xml, application/rss+xml, application/feed+json;q=0.9,"
     " application/xml;q=0.8, text/xml;q=0.8, text/html;q=0.7, */*;q=0.1"
@@ -40,19 +42,24 @@ _ACCEPT: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What to fetch; ``etag`` and ``last_modified`` are those of the answer already known."""
+    """What to fetch; ``etag`` and ``last_modified`` are those of the answer already known.
+
+    ``max_bytes`` is its own limit, 0 where the settings decide.
+    """
 
     url: str
     etag: str = ""
     last_modified: str = ""
+    max_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
     """An answer: ``url`` is where it came from in the end, ``body`` is inflated.
 
-    ``is_unchanged`` says 304: there is no body. ``moved_to`` is the new address where every
-    redirect on the way was a permanent one.
+    ``is_unchanged`` says 304: there is no body. ``max_age`` is for how many seconds the server
+    holds it for fresh. ``moved_to`` is the new address where every redirect on the way was a
+    permanent one.
     """
 
     url: str
@@ -60,8 +67,18 @@ class Fetched:
     content_type: str = ""
     etag: str = ""
     last_modified: str = ""
+    max_age: float = 0.0
     is_unchanged: bool = False
     moved_to: str = ""
+
+
+@dataclass(slots=True)
+class _Host:
+    """What one host is spared: connections at once, and requests too close to each other."""
+
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PER_HOST))
+    gate: asyncio.Lock = field(default_factory=asyncio.Lock)
+    free_at: float = 0.0  # the loop's time
 
 
 class Fetcher:
@@ -74,9 +91,7 @@ class Fetcher:
         self._settings = settings
         self._networks = networks
         self._slots = asyncio.Semaphore(max(1, settings.concurrency))
-        self._hosts: defaultdict[str, asyncio.Semaphore] = defaultdict(
-            lambda: asyncio.Semaphore(PER_HOST)
-        )
+        self._hosts: defaultdict[str, _Host] = defaultdict(_Host)
 
     async def fetch(self, request: Request) -> Fetched:
         """Return the answer to one request.
@@ -84,19 +99,47 @@ class Fetcher:
         Raises FetchError: refused, unreachable, too slow, too large, or an answer that says no.
         Waiting for a free slot does not count as time.
         """
-        host = vet_url(request.url, self._networks).raw_host or ""
-        async with self._hosts[host], self._slots:
-            try:
-                async with asyncio.timeout(self._settings.timeout):
-                    return await self._follow(request)
-            except TimeoutError:
-                message = mark("{url} was not here within {seconds} s: try again later")
-                seconds = f"{self._settings.timeout:g}"
-                raise FetchError(
-                    message, retryable=True, url=request.url, seconds=seconds
-                ) from None
-            except aiohttp.ClientError as error:
-                raise _connection_error(error, request.url) from error
+        async with self.fetching(request) as found:
+            return found
+
+    @asynccontextmanager
+    async def fetching(
+        self, request: Request, *, on_start: Callable[[], None] | None = None
+    ) -> AsyncIterator[Fetched]:
+        """Yield the answer as :meth:`fetch` does, and keep its slot until the block ends.
+
+        So no more bodies are in hand at a time than there are slots. ``on_start`` is called when
+        the waiting ends.
+        """
+        host = self._hosts[vet_url(request.url, self._networks).raw_host or ""]
+        async with AsyncExitStack() as slot:
+            async with host.turns:
+                await self._start(host)
+                slot.callback(self._slots.release)
+                if on_start:
+                    on_start()
+                found = await self._timed(request)
+            yield found
+
+    async def _start(self, host: _Host) -> None:
+        """Take a slot when the host may be asked; until then others have the slots."""
+        loop = asyncio.get_running_loop()
+        async with host.gate:
+            if (pause := host.free_at - loop.time()) > 0:
+                await asyncio.sleep(pause)
+            await self._slots.acquire()
+            host.free_at = loop.time() + self._settings.spacing
+
+    async def _timed(self, request: Request) -> Fetched:
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                return await self._follow(request)
+        except TimeoutError:
+            message = mark("{url} was not here within {seconds} s: try again later")
+            seconds = f"{self._settings.timeout:g}"
+            raise FetchError(message, retryable=True, url=request.url, seconds=seconds) from None
+        except aiohttp.ClientError as error:
+            raise _connection_error(error, request.url) from error
 
     async def _follow(self, request: Request) -> Fetched:
         url, is_permanent = request.url, True
@@ -107,7 +150,8 @@ class Fetcher:
             ) as response:
                 if response.status not in _REDIRECTS:
                     moved = url if is_permanent and url != request.url else ""
-                    return await self._read(response, url=url, moved_to=moved)
+                    limit = request.max_bytes or self._settings.max_bytes
+                    return await self._read(response, url=url, limit=limit, moved_to=moved)
                 is_permanent = is_permanent and response.status in _PERMANENT
                 location = response.headers.get("Location", "")
             if not (following := web_url(location, base=url)):
@@ -117,14 +161,17 @@ class Fetcher:
         message = mark("{url} redirects more than {limit} times: look for its present address")
         raise FetchError(message, url=request.url, limit=MAX_REDIRECTS)
 
-    async def _read(self, response: aiohttp.ClientResponse, *, url: str, moved_to: str) -> Fetched:
-        etag = response.headers.get("ETag", "")[:500]
-        last_modified = response.headers.get("Last-Modified", "")[:100]
+    async def _read(
+        self, response: aiohttp.ClientResponse, *, url: str, limit: int, moved_to: str
+    ) -> Fetched:
+        etag = _validator(response.headers.get("ETag", ""))
+        last_modified = _validator(response.headers.get("Last-Modified", ""))
         if response.status == 304:
             return Fetched(
                 url=url,
                 etag=etag,
                 last_modified=last_modified,
+                max_age=max_age(response.headers),
                 is_unchanged=True,
                 moved_to=moved_to,
             )
@@ -134,15 +181,15 @@ class Fetcher:
             raise status_error(response.status, url=url, wait=wait)
         return Fetched(
             url=url,
-            body=await self._body(response, url=url),
+            body=await self._body(response, url=url, limit=limit),
             content_type=response.headers.get("Content-Type", "")[:200],
             etag=etag,
             last_modified=last_modified,
+            max_age=max_age(response.headers),
             moved_to=moved_to,
         )
 
-    async def _body(self, response: aiohttp.ClientResponse, *, url: str) -> bytes:
-        limit = self._settings.max_bytes
+    async def _body(self, response: aiohttp.ClientResponse, *, url: str, limit: int) -> bytes:
         encoding = response.headers.get("Content-Encoding", "").strip().lower()
         if encoding not in ENCODINGS:
             message = mark("{url} is compressed in a way nobody asked for ({encoding})")
@@ -168,17 +215,21 @@ class Fetcher:
         return bytes(body.data)
 
 
+#: Looks a name up, as :meth:`asyncio.AbstractEventLoop.getaddrinfo` does.
+LookUp = Callable[..., Awaitable[list[tuple[Any, Any, int, str, Any]]]]
+
+
 @asynccontextmanager
 async def open_fetcher(
-    settings: Veille, *, tls: ssl.SSLContext | None = None
+    settings: Veille, *, tls: ssl.SSLContext | None = None, look_up: LookUp | None = None
 ) -> AsyncIterator[Fetcher]:
     """Open a fetcher for one pull; ``tls`` says whom to trust (default: the system's roots).
 
-    Raises InputError where ``veille.allow_private`` names no network.
+    ``look_up`` takes the place of the system's resolver. Raises InputError where ``veille.allow_private`` names no network.
     """
     networks = read_networks(settings.allow_private)
     connector = aiohttp.TCPConnector(
-        resolver=VettingResolver(networks),
+        resolver=VettingResolver(networks, look_up),
         socket_factory=_socket_factory(networks),
         limit=0,  # slots are counted before the clock starts, see Fetcher.fetch
         limit_per_host=PER_HOST,
@@ -207,16 +258,17 @@ class VettingResolver(AbstractResolver):
     and connected as another ("DNS rebinding").
     """
 
-    def __init__(self, networks: Networks) -> None:
+    def __init__(self, networks: Networks, look_up: LookUp | None = None) -> None:
         self._networks = networks
+        self._look_up = look_up
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """Return the addresses of ``host``; raises FetchError for one that leads inside."""
-        loop = asyncio.get_running_loop()
+        look_up = self._look_up or asyncio.get_running_loop().getaddrinfo
         try:
-            infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+            infos = await look_up(host, port, type=socket.SOCK_STREAM, family=family)
         except UnicodeError as error:  # an empty label, or one of more than 63 characters
             raise OSError(f"{host} cannot be a name") from error
         found = [(kind, proto, str(place[0])) for kind, _, proto, _, place in infos]
@@ -257,6 +309,11 @@ def _headers(request: Request) -> dict[str, str]:
     """Return the headers of a conditional request (RFC 9110, section 13)."""
     found = {"If-None-Match": request.etag, "If-Modified-Since": request.last_modified}
     return {name: value for name, value in found.items() if value}
+
+
+def _validator(text: str) -> str:
+    """Return a validator to send back as it came, ``""`` for one that is none."""
+    return text if len(text) <= _MAX_VALIDATOR and text.isascii() and text.isprintable() else ""
 
 
 def _connection_error(error: aiohttp.ClientError, url: str) -> FetchError:

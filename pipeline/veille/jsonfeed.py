@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pipeline.errors import FetchError
 from pipeline.veille.article import Article, Origin, parse_date
+from pipeline.veille.bodies import beginning, count_words, first_image
 from pipeline.veille.item import MAX_EXCERPT, MAX_TITLE
 from pipeline.veille.links import web_url
 from pipeline.veille.plain import plain_text, tidy
@@ -46,6 +47,7 @@ def read_json_feed(body: bytes, *, url: str) -> tuple[Origin, list[Article]]:
 
 def _article(item: dict[str, Any], base: str, shared: tuple[str, ...]) -> Article:
     body = _text(item, "summary") or _text(item, "content_text")
+    markup = _text(item, "content_html")
     links = [web_url(_text(item, name), base=base) for name in ("url", "external_url")]
     return Article(
         links=(*(link for link in links if link), _text(item, "id")),
@@ -53,8 +55,9 @@ def _article(item: dict[str, Any], base: str, shared: tuple[str, ...]) -> Articl
         authors=_authors(item) or shared,
         published_at=parse_date(_text(item, "date_published") or _text(item, "date_modified")),
         language=_text(item, "language"),
-        excerpt=tidy(body, limit=MAX_EXCERPT)
-        or plain_text(_text(item, "content_html"), limit=MAX_EXCERPT),
+        excerpt=tidy(body, limit=MAX_EXCERPT) or beginning(markup, limit=MAX_EXCERPT),
+        image=_text(item, "image") or _text(item, "banner_image") or first_image(markup),
+        words=count_words(markup or _text(item, "content_text")),
     )
 
 

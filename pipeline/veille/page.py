@@ -1,180 +1,239 @@
 """A web page's bytes to an entry: what the page says of itself, best source first.
 
-JSON-LD, then OpenGraph, then other meta tags, then the HTML: on ten real French and English
-pages this order found ten titles and sites and invented nothing. Bytes in, values out.
+JSON-LD, then OpenGraph, then other meta tags, then the HTML; what is missing then is asked of
+trafilatura (``guess.py``). ``Entry.origins`` says which field is whence (``origins.py``).
+Bytes in, values out.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from functools import cached_property
+from itertools import chain, islice
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from lxml import etree
 
 from pipeline.errors import FetchError
-from pipeline.veille.article import Article, Origin, entry_of, parse_date
+from pipeline.veille.article import (
+    Article,
+    Origin,
+    entry_of,
+    image_url,
+    language_tag,
+    parse_date,
+    plausible_date,
+)
+from pipeline.veille.discovery import looks_like_html
+from pipeline.veille.guess import Guess, guess_fields
+from pipeline.veille.head import Head, Hint
 from pipeline.veille.item import MAX_AUTHORS, MAX_EXCERPT, MAX_NAME, MAX_TITLE, Entry
-from pipeline.veille.jsonld import Said, read_json_ld
-from pipeline.veille.links import host_of, web_url
+from pipeline.veille.links import canonical_url, host_of, web_url
 from pipeline.veille.markup import parse_html
+from pipeline.veille.origins import FieldOrigin
 from pipeline.veille.plain import plain_text
+from pipeline.veille.prose import Prose
+from pipeline.veille.videos import video_url
 from pipeline.words import mark
 
 _KINDS: Final = ("", "text/html", "application/xhtml+xml", "application/xml", "text/xml")
-_MAX_SCRIPTS: Final = 30
-_TITLE: Final = ("og:title", "twitter:title", "dc.title", "citation_title")
-_SITE: Final = ("og:site_name", "application-name", "citation_journal_title")
-_AUTHOR: Final = ("author", "article:author", "dc.creator", "citation_author", "parsely-author")
-_DATE: Final = (
-    "article:published_time",
-    "datepublished",
-    "date",
-    "dc.date",
-    "dc.date.issued",
-    "dcterms.date",
-    "citation_publication_date",
-    "parsely-pub-date",
-)
-_DESCRIPTION: Final = ("og:description", "description", "twitter:description", "dc.description")
+MAX_PAGE: Final = 3_000_000  # bytes that are looked at; pages of videos have 1,500,000
 _PARAGRAPH: Final = 80  # characters; a shorter one is a byline or a caption
+_DASHES: Final = (" | ", " - ", " – ", " — ", " · ", " : ", " : ")
+_BY: Final = re.compile(r"^(?:par|by|von|por)\s+", re.IGNORECASE)
+_MAX_TRIES: Final = 20  # candidates of one field
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 
-def read_page(html: bytes, *, url: str, now: datetime, content_type: str = "") -> Entry:
+def read_page(body: bytes, *, url: str, now: datetime, content_type: str = "") -> Entry:
     """Return the entry of the page that was fetched from ``url``, seen ``now`` (aware).
 
-    Raises FetchError where the bytes are no web page.
+    Raises FetchError where the bytes are no web page. A page of 100 kB takes a few milliseconds
+    where it says all of itself, some fifteen where trafilatura is asked.
     """
     kind = content_type.partition(";")[0].strip().lower()
-    root = parse_html(html, content_type=content_type) if kind in _KINDS else None
+    is_page = kind in _KINDS or looks_like_html(body)
+    root = parse_html(_start(body), content_type=content_type) if is_page else None
     if root is None or root.tag != "html":
         message = mark("{url} is no web page that can be read ({kind}): write the item by hand")
-        raise FetchError(message, url=url, kind=kind or "?")
-    page = _Page(root)
+        raise FetchError(message, url=url, kind=kind[:60] or "?")
+    page = _Page(root, url=url, now=now)
     site = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}/"
-    origin = Origin(
-        url=url,
-        site=site,
-        source=page.source() or host_of(url),
-        is_feed=False,
-    )
-    address = _canonical(page, url)
-    entry = entry_of(page.article(address), origin, now=now)
+    origin = Origin(url=url, site=site, source=page.source, is_feed=False)
+    entry = entry_of(page.article(), origin, now=now)
     if entry is None:
         raise FetchError(mark("“{url}” is no web address: correct it"), url=url)
-    return entry
+    # a page without any title is called by its first words, else by its address
+    page.origins.setdefault("title", page.origins.get("excerpt", FieldOrigin.ADDRESS))
+    filled = {name: str(one) for name, one in page.origins.items() if getattr(entry, name)}
+    return replace(entry, origins=filled)
+
+
+def _start(body: bytes) -> bytes:
+    """Return what is looked at of a page; cut before a tag, so within no character."""
+    return body if len(body) <= MAX_PAGE else body[:MAX_PAGE].rpartition(b"<")[0]
 
 
 class _Page:
-    """The places of a page where its title, authors, date… may stand."""
+    """Chooses among what a page says, and notes in ``origins`` what came whence."""
 
-    def __init__(self, root: etree._Element) -> None:
-        self.root = root
-        self.said: Said = read_json_ld(self._scripts())
-        self.meta = self._meta()
+    def __init__(self, root: etree._Element, *, url: str, now: datetime) -> None:
+        self._root = root
+        self._url = url
+        self._now = now
+        self._head = Head(root, url=url)
+        self._base = web_url(self._head.base(), base=url) or url
+        self._is_video = bool(video_url(url))
+        self.origins: dict[str, FieldOrigin] = {}
 
-    def article(self, address: str) -> Article:
+    @cached_property
+    def _prose(self) -> Prose:
+        return Prose(self._root)
+
+    @cached_property
+    def _guess(self) -> Guess:
+        # a video's page is all script: there is nothing to find
+        if self._is_video:
+            return Guess()
+        return guess_fields(self._root, url=self._url, now=self._now)
+
+    def article(self) -> Article:
         """Return the article with each field from its best source."""
         return Article(
-            links=(address,),
-            title=self.title(),
-            authors=self.authors(),
+            links=(video_url(self._url) or self._own_link() or self._url,),
+            title=self._title(),
+            authors=self._authors(),
             published_at=self._date(),
-            language=self.root.get("lang") or self.said.language or self._first(("og:locale",)),
-            excerpt=self.excerpt(),
+            language=self._language(),
+            excerpt=self._excerpt(),
+            image=self._image(),
+            words=self._words(),
         )
 
-    def title(self) -> str:
-        """Return the headline, without the site's name behind it."""
-        title = self.said.title or self._first(_TITLE)
-        if title:
-            return _plain(title, MAX_TITLE)
-        found = _plain(self._text_of("title"), MAX_TITLE)
-        for dash in (" | ", " - ", " – ", " — ", " · "):
-            head, sign, tail = found.rpartition(dash)
-            if sign and tail.casefold() == self.source().casefold():
-                return head
-        return found or _plain(self._text_of("h1"), MAX_TITLE)
-
+    @cached_property
     def source(self) -> str:
-        """Return the site's name: as the page's meta says, else its publisher."""
-        return _plain(self._first(_SITE) or self.said.publisher, MAX_NAME)
+        """Return the site's name, else its host's."""
+        found = self._first("source", self._head.sites(), lambda text: _plain(text, MAX_NAME))
+        if not found:
+            self.origins["source"] = FieldOrigin.ADDRESS
+        return found or host_of(self._url)
 
-    def authors(self) -> tuple[str, ...]:
+    def _title(self) -> str:
+        names = (self.source, host_of(self._url))
+        hints: Iterable[Hint] = chain(
+            self._head.titles(),
+            _later(lambda: self._prose.titles(), FieldOrigin.HTML),
+            _later(lambda: [self._guess.title], FieldOrigin.TRAFILATURA),
+        )
+        return self._first("title", hints, lambda text: _headline(text, names)) or ""
+
+    def _authors(self) -> tuple[str, ...]:
+        sources: Iterable[tuple[Iterable[str], FieldOrigin]] = chain(
+            self._head.authors(),
+            _later(lambda: self._prose.authors(), FieldOrigin.HTML),
+            _later(lambda: [self._guess.authors], FieldOrigin.TRAFILATURA),
+        )
+        return self._first("authors", sources, self._names) or ()
+
+    def _names(self, texts: Iterable[str]) -> tuple[str, ...]:
         """Return the names; an address of a profile is none."""
-        named = list(self.said.authors)
-        for name in _AUTHOR:
-            named = named or self.meta.get(name, [])
-        found = (_plain(name, MAX_NAME) for name in named[: 2 * MAX_AUTHORS])
-        return tuple(name for name in found if name and not web_url(name))
-
-    def excerpt(self) -> str:
-        """Return the description, else the first real paragraph of the article."""
-        described = self.said.description or self._first(_DESCRIPTION)
-        if described:
-            return _plain(described, MAX_EXCERPT)
-        for holder in (*self.root.iter("article"), *self.root.iter("main")):
-            for paragraph in holder.iter("p"):
-                text = _plain(" ".join(_texts(paragraph)), MAX_EXCERPT)
-                if len(text) >= _PARAGRAPH:
-                    return text
-        return ""
-
-    def links(self) -> list[str]:
-        """Return the addresses that the page calls its own."""
-        found = [
-            link.get("href") or ""
-            for link in self.root.iter("link")
-            if "canonical" in (link.get("rel") or "").lower().split()
-        ]
-        return [*found, *self.meta.get("og:url", [])]
+        found = (_BY.sub("", _plain(text, MAX_NAME)) for text in islice(texts, 2 * MAX_AUTHORS))
+        return tuple(name for name in found if name and not web_url(name) and "@" not in name)
 
     def _date(self) -> datetime | None:
-        times = [time.get("datetime") or "" for time in self.root.iter("time")]
-        marked = [
-            one.get("content") or one.get("datetime") or ""
-            for one in self.root.iterfind(".//*[@itemprop='datePublished']")
-        ]
-        said = [self.said.date, *(one for name in _DATE for one in self.meta.get(name, []))]
-        # a lone <time> is the article's; of several, nobody knows which
-        for text in (*said, *marked, *(times if len(set(times)) == 1 else [])):
-            if found := parse_date(text):
-                return found
-        return None
+        def read(text: str) -> datetime | None:
+            return plausible_date(parse_date(text), now=self._now)
 
-    def _scripts(self) -> list[str]:
-        found = (
-            script.text or ""
-            for script in self.root.iter("script")
-            if (script.get("type") or "").partition(";")[0].strip().lower() == "application/ld+json"
-        )
-        return [text for text, _ in zip(found, range(_MAX_SCRIPTS), strict=False)]
-
-    def _meta(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for tag in self.root.iter("meta"):
-            name = tag.get("property") or tag.get("name") or tag.get("itemprop") or ""
-            if content := (tag.get("content") or "").strip():
-                found.setdefault(name.strip().lower(), []).append(content)
+        hints = chain(self._head.dates(), _later(lambda: self._prose.dates(), FieldOrigin.HTML))
+        if found := self._first("published_at", hints, read):
+            return found
+        if found := plausible_date(self._guess.date, now=self._now):
+            self.origins["published_at"] = FieldOrigin.TRAFILATURA
         return found
 
-    def _first(self, names: Iterable[str]) -> str:
-        return next((self.meta[name][0] for name in names if name in self.meta), "")
+    def _language(self) -> str:
+        hints: Iterable[Hint] = self._head.languages()
+        if self._is_video:  # the page speaks the language of who asks for it
+            hints = [(self._head.said.language, FieldOrigin.JSON_LD)]
+        return self._first("language", hints, language_tag) or ""
 
-    def _text_of(self, tag: str) -> str:
-        element = next(self.root.iter(tag), None)
-        return "" if element is None else " ".join(_texts(element))
+    def _excerpt(self) -> str:
+        def real() -> Iterator[str]:
+            found = (_plain(text, MAX_EXCERPT) for text in self._prose.paragraphs)
+            return (text for text in found if len(text) >= _PARAGRAPH)
+
+        hints = chain(self._head.descriptions(), _later(real, FieldOrigin.HTML))
+        return self._first("excerpt", hints, lambda text: _plain(text, MAX_EXCERPT)) or ""
+
+    def _image(self) -> str:
+        hints = chain(self._head.images(), _later(lambda: self._prose.images(), FieldOrigin.HTML))
+        return self._first("image", hints, lambda link: image_url(link, base=self._base)) or ""
+
+    def _words(self) -> int:
+        """Return the words of the whole text, 0 where a part of it is for subscribers."""
+        said = self._head.said
+        self.origins["minutes"] = FieldOrigin.JSON_LD
+        if said.words or said.is_paid or self._is_video:
+            return said.words
+        self.origins["minutes"] = FieldOrigin.HTML
+        return self._prose.word_count()
+
+    def _own_link(self) -> str:
+        """Return the page's own address if it is to be trusted, else ``""``.
+
+        Trusted on the same site only, and never the home page: both mistakes are common.
+        """
+        for link in self._head.own_links():
+            found = web_url(link, base=self._base)
+            if found and _same_site(found, self._url) and not _is_home(found):
+                return found
+        return ""
+
+    def _first(
+        self,
+        field: str,
+        hints: Iterable[tuple[S, FieldOrigin]],
+        read: Callable[[S], T],
+    ) -> T | None:
+        """Return what the first hint gives that gives anything, and note its origin."""
+        tries = 0
+        for text, origin in hints:
+            if not text:
+                continue
+            if found := read(text):
+                self.origins[field] = origin
+                return found
+            tries += 1
+            if tries == _MAX_TRIES:
+                break
+        return None
 
 
-def _canonical(page: _Page, url: str) -> str:
-    """Return the page's own address if it is to be trusted, else ``url``.
+def _later(look: Callable[[], Iterable[S]], origin: FieldOrigin) -> Iterator[tuple[S, FieldOrigin]]:
+    """Yield what ``look`` finds, looking only when the first one is asked for."""
+    for one in look():
+        yield one, origin
 
-    Trusted on the same site only, and never the home page: both mistakes are common.
-    """
-    for link in page.links():
-        found = web_url(link, base=url)
-        if found and _same_site(found, url) and urlsplit(found).path not in ("", "/"):
-            return found
-    return url
+
+def _headline(text: str, names: Iterable[str]) -> str:
+    """Return a title without the site's name behind it."""
+    title = _plain(text, MAX_TITLE)
+    for name in names:
+        head, tail = title[: -len(name)], title[-len(name) :]
+        dash = next((one for one in _DASHES if head.endswith(one)), "")
+        if dash and tail.casefold() == name.casefold() and len(head) > len(dash):
+            return head.removesuffix(dash).strip()
+    return title
+
+
+def _is_home(url: str) -> bool:
+    """Say whether an address is that of a site's first page (``/?p=12`` is not)."""
+    parts = urlsplit(canonical_url(url))
+    return parts.path in ("", "/", "/index.html", "/index.php") and not parts.query
 
 
 def _same_site(one: str, other: str) -> bool:
@@ -182,15 +241,10 @@ def _same_site(one: str, other: str) -> bool:
 
     Stricter than "the same registrable domain", which nobody knows without a list that ages.
     """
-    prefixes = ("m.", "amp.", "mobile.")
     hosts = [host_of(address) for address in (one, other)]
-    for prefix in prefixes:
+    for prefix in ("m.", "amp.", "mobile."):
         hosts = [host.removeprefix(prefix) for host in hosts]
     return hosts[0] == hosts[1] != ""
-
-
-def _texts(element: etree._Element) -> list[str]:
-    return [str(text) for text in element.itertext()]
 
 
 def _plain(text: str, limit: int) -> str:

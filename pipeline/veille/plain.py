@@ -64,6 +64,8 @@ def tidy(text: str, *, limit: int) -> str:
 def fold(text: str) -> str:
     """Return ``text`` without case and accents, for comparing and searching."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
+    if decomposed.isascii():
+        return decomposed.strip()
     return "".join(one for one in decomposed if not unicodedata.combining(one)).strip()
 
 

@@ -1,216 +1,321 @@
-"""One pull: fetch every feed of the watchlists, decide what is new, report it.
+"""One pull: claim the feeds, fetch and parse them side by side, write what they bring.
 
-Read → decide → do: feeds are fetched side by side, but decided upon in the order of the
-watchlists, so that the same feeds give the same result whichever answers first. Nothing is
-saved here; :meth:`Report.record` puts a pull on a shelf.
+Read → decide → do: the edge files fetch, parse and write, the core decides what is new and when
+to ask again. Results are gathered for a moment, so that many feeds share one transaction.
 """
 
 import asyncio
 import hashlib
 import ssl
-from collections.abc import Callable, Iterable
-from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from functools import partial
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from random import Random
+from typing import Final
+
+from sqlalchemy import Engine
 
 from pipeline.errors import FetchError
 from pipeline.settings import Settings
-from pipeline.veille.decide import Changes, decide
-from pipeline.veille.feeds import ParsedFeed, parse_feed
+from pipeline.veille.addresses import read_networks
+from pipeline.veille.arrivals import Arrival, Brought, Judge, write_arrivals
+from pipeline.veille.claims import (
+    LEASE,
+    Claim,
+    claim_feeds,
+    extend_claims,
+    feeds_once,
+    move_row,
+    next_due,
+    release_claims,
+)
+from pipeline.veille.feeds import ParsedFeed
 from pipeline.veille.fetch import Fetched, Fetcher, Request, open_fetcher
-from pipeline.veille.item import Entry
-from pipeline.veille.shelf import FeedState, Shelf
+from pipeline.veille.outcomes import FeedOutcome, Report
+from pipeline.veille.parsing import Job, Parsers, open_parsers
+from pipeline.veille.politeness import Answered, after_answer, after_failure, is_move_due
+from pipeline.veille.rules import Rulebook
 from pipeline.veille.watchlists import Feed, Watchlist
 
+__all__ = ["FeedOutcome", "Report", "next_due", "pull_feeds"]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeedOutcome:
-    """What a pull did with one feed: ``changes``, or the ``error`` that concerns it alone.
+_GATHER: Final = 0.25  # seconds for which results wait for others to be written with
+_MOST: Final = 60  # parsed feeds that may wait; more, and fetching waits for the database
 
-    ``is_unchanged``: the server or the bytes said so. ``is_skipped``: the server had asked to be
-    left alone until ``state.not_before``. ``dropped`` counts entries without a usable address.
-    """
-
-    feed: Feed
-    watchlist: str
-    state: FeedState
-    changes: Changes = field(default_factory=Changes)
-    error: FetchError | None = None
-    is_unchanged: bool = False
-    is_skipped: bool = False
-    dropped: int = 0
-    moved_to: str = ""
+#: Where a feed's permanent redirect has stood for long enough: the new address goes into the
+#: watchlists. False where it did not.
+OnMoved = Callable[[Feed, str], object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """The outcomes of a pull, in the order of the watchlists."""
-
-    outcomes: tuple[FeedOutcome, ...] = ()
-
-    @property
-    def new(self) -> int:
-        """Return how many entries are new."""
-        return sum(len(one.changes.new) for one in self.outcomes)
-
-    @property
-    def changed(self) -> int:
-        """Return how many known entries now say something else."""
-        return sum(len(one.changes.changed) for one in self.outcomes)
-
-    @property
-    def failed(self) -> tuple[FeedOutcome, ...]:
-        """Return the outcomes of the feeds that could not be had."""
-        return tuple(one for one in self.outcomes if one.error)
-
-    def record(self, shelf: Shelf) -> None:
-        """Put what the pull found on ``shelf``."""
-        for one in self.outcomes:
-            shelf.feeds[one.feed.url] = one.state
-            for entry in (*one.changes.new, *one.changes.changed):
-                shelf.entries[entry.id] = entry
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
-    """One feed as it was read, before anything is decided."""
-
-    state: FeedState
-    parsed: ParsedFeed | None = None
-    error: FetchError | None = None
-    is_skipped: bool = False
-    moved_to: str = ""
-
-
-def pull(
-    watchlists: Iterable[Watchlist],
-    shelf: Shelf,
+def pull_feeds(
+    engine: Engine,
+    watchlists: Sequence[Watchlist],
     *,
     settings: Settings,
-    now: datetime,
+    rulebook: Rulebook,
+    clock: Callable[[], datetime],
+    rng: Random,
+    worker: str,
+    is_due_only: bool = False,
     on_feed: Callable[[FeedOutcome], None] | None = None,
+    on_moved: OnMoved | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> Report:
-    """Fetch every feed once and return what became of each; ``shelf`` is only read.
+    """Fetch every feed once, write what is new, and return what became of each.
 
-    ``now`` is aware. ``on_feed`` hears of each feed in the order of the watchlists. One bad feed
-    is one outcome with an error; raises InputError where the settings are at fault.
+    ``clock`` gives an aware time. ``worker`` names this pull in its claims. ``is_due_only`` leaves
+    feeds whose time has not come; a server that asked for rest gets it in any case. ``on_feed``
+    hears of each feed when what it brought is written, ``on_moved`` at the end of those that have
+    another address for good. One bad feed is one outcome with an error. Raises InputError where
+    the settings are at fault, WorldError where the database is.
     """
-    return asyncio.run(
-        _pull(list(_once(watchlists)), shelf, settings=settings, now=now, on_feed=on_feed, tls=tls)
+    read_networks(settings.veille.allow_private)  # before anything is claimed
+    pull = _Pull(
+        engine=engine,
+        settings=settings,
+        judge=Judge(rulebook),
+        clock=clock,
+        rng=rng,
+        worker=f"{worker}/{rng.getrandbits(48):012x}",
+        on_feed=on_feed,
     )
+    feeds = feeds_once(watchlists)
+    if not feeds:
+        return Report()
+    claims = claim_feeds(engine, feeds, worker=pull.worker, now=clock(), is_due_only=is_due_only)
+    try:
+        if claims:
+            asyncio.run(pull.run(claims, tls=tls))
+    except BaseExceptionGroup as group:
+        raise _first_of(group) from group
+    finally:
+        if len(pull.outcomes) < len(claims):
+            release_claims(engine, worker=pull.worker)
+    for title, one in feeds:
+        if one.url not in pull.outcomes:
+            pull.tell(FeedOutcome(feed=one, watchlist=title, is_skipped=True))
+    if on_moved:
+        for claim, url in pull.moves:
+            if on_moved(claim.feed, url) is not False:
+                move_row(engine, claim.id, url)
+    return Report(outcomes=tuple(pull.outcomes[one.url] for _, one in feeds))
 
 
-def _once(watchlists: Iterable[Watchlist]) -> Iterable[tuple[str, Feed]]:
-    """Yield each feed once: one that stands in two watchlists belongs to the first."""
-    met: set[str] = set()
-    for watchlist in watchlists:
-        for feed in watchlist.feeds:
-            if feed.url not in met:
-                met.add(feed.url)
-                yield watchlist.title, feed
-
-
-async def _pull(
-    feeds: list[tuple[str, Feed]],
-    shelf: Shelf,
-    *,
-    settings: Settings,
-    now: datetime,
-    on_feed: Callable[[FeedOutcome], None] | None,
-    tls: ssl.SSLContext | None,
-) -> Report:
-    known = dict(shelf.entries)
-    outcomes = []
-    # Parsing off the loop, so that no slow feed makes the others miss their time. One thread:
-    # feedparser holds the interpreter anyway. A process pool takes this place when it is needed.
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="veille-parse") as pool:
-        async with open_fetcher(settings.veille, tls=tls) as fetcher, asyncio.TaskGroup() as group:
-            reader = _Reader(fetcher=fetcher, pool=pool, now=now)
-            tasks = [
-                group.create_task(reader.read(feed, title, shelf.feeds.get(feed.url, FeedState())))
-                for title, feed in feeds
-            ]
-            for (title, feed), task in zip(feeds, tasks, strict=True):
-                outcome = _outcome(await task, known, feed=feed, watchlist=title, now=now)
-                known |= {one.id: one for one in (*outcome.changes.new, *outcome.changes.changed)}
-                outcomes.append(outcome)
-                if on_feed:
-                    on_feed(outcome)
-    return Report(outcomes=tuple(outcomes))
-
-
-def _outcome(
-    read: _Read, known: dict[str, Entry], *, feed: Feed, watchlist: str, now: datetime
-) -> FeedOutcome:
-    parsed = read.parsed
-    return FeedOutcome(
-        feed=feed,
-        watchlist=watchlist,
-        state=read.state,
-        changes=decide(known, parsed, now) if parsed else Changes(),
-        error=read.error,
-        is_unchanged=not (parsed or read.error or read.is_skipped),
-        is_skipped=read.is_skipped,
-        dropped=parsed.dropped if parsed else 0,
-        moved_to=read.moved_to,
-    )
+def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return what stopped the tasks: callers know errors, not groups of them."""
+    first = group.exceptions[0]
+    return _first_of(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Reader:
-    """Fetches and parses one feed after its state."""
+class _Result:
+    """What became of one feed, before it is written."""
 
-    fetcher: Fetcher
-    pool: Executor
-    now: datetime
+    arrival: Arrival
+    seconds: float
+    error: FetchError | None = None
+    moved_to: str = ""
 
-    async def read(self, feed: Feed, watchlist: str, state: FeedState) -> _Read:
-        if state.not_before and self.now < state.not_before:
-            return _Read(state=state, is_skipped=True)
-        request = Request(url=feed.url, etag=state.etag, last_modified=state.last_modified)
+
+class _Results:
+    """What was read and waits to be written."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[_Result] = asyncio.Queue()
+        self._room = asyncio.Semaphore(_MOST)
+        self._hurry = asyncio.Event()
+        self._is_complete = False
+
+    async def put(self, result: _Result) -> None:
+        """Add a result; where too many parsed ones wait, only when there is room."""
+        if result.arrival.parsed:
+            if self._room.locked():
+                self._hurry.set()
+            await self._room.acquire()
+        self._queue.put_nowait(result)
+
+    def complete(self) -> None:
+        """Say that nothing more will come."""
+        self._is_complete = True
+        self._hurry.set()
+
+    async def take(self) -> list[_Result]:
+        """Return some results, gathered for a moment. Raises TimeoutError: long nothing came."""
+        batch = [await asyncio.wait_for(self._queue.get(), LEASE.total_seconds() / 3)]
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), _GATHER)
+        if not self._is_complete:
+            self._hurry.clear()
+        while not self._queue.empty():
+            batch.append(self._queue.get_nowait())
+        for result in batch:
+            if result.arrival.parsed:
+                self._room.release()
+        return batch
+
+
+class _Pull:
+    """One pull: readers, which fetch and parse, and one writer."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        settings: Settings,
+        judge: Judge,
+        clock: Callable[[], datetime],
+        rng: Random,
+        worker: str,
+        on_feed: Callable[[FeedOutcome], None] | None,
+    ) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.judge = judge
+        self.clock = clock
+        self.rng = rng
+        self.worker = worker
+        self.on_feed = on_feed
+        self.outcomes: dict[str, FeedOutcome] = {}
+        self.moves: list[tuple[Claim, str]] = []
+
+    async def run(self, claims: Sequence[Claim], *, tls: ssl.SSLContext | None) -> None:
+        """Read all feeds and write what they bring."""
+        results = _Results()
+        async with (
+            open_fetcher(self.settings.veille, tls=tls) as fetcher,
+            open_parsers(processes=len(claims)) as parsers,
+            asyncio.TaskGroup() as group,
+        ):
+            group.create_task(self._write_all(results, len(claims)))
+            async with asyncio.TaskGroup() as readers:
+                for claim in claims:
+                    readers.create_task(self._read(claim, fetcher, parsers, results))
+            results.complete()
+
+    # --- reading ------------------------------------------------------------------------------
+
+    async def _read(
+        self, claim: Claim, fetcher: Fetcher, parsers: Parsers, results: _Results
+    ) -> None:
+        state, begun = claim.state, time.perf_counter()
+
+        def start() -> None:
+            nonlocal begun
+            begun = time.perf_counter()
+
+        request = Request(
+            url=claim.feed.url,
+            etag=state.etag,
+            last_modified=state.last_modified,
+            max_bytes=claim.feed.max_bytes,
+        )
         try:
-            answer = await self.fetcher.fetch(request)
-            return await self._parse(answer, feed, watchlist, state)
+            async with fetcher.fetching(request, on_start=start) as answer:
+                arrival = await self._arrival(claim, answer, parsers)
+                seconds = time.perf_counter() - begun
+                # put while the slot is held: no more results wait than the database can take
+                await results.put(
+                    _Result(arrival=arrival, seconds=seconds, moved_to=answer.moved_to)
+                )
         except FetchError as error:
-            return _Read(state=self._failed(state, error), error=error)
+            now, interval = self.clock(), self._interval(claim)
+            state = after_failure(state, error, now=now, interval=interval, rng=self.rng)
+            arrival = Arrival(claim=claim, at=now, state=state)
+            seconds = time.perf_counter() - begun
+            await results.put(_Result(arrival=arrival, seconds=seconds, error=error))
 
-    async def _parse(self, answer: Fetched, feed: Feed, watchlist: str, state: FeedState) -> _Read:
-        digest = hashlib.sha256(answer.body).hexdigest()
-        works = replace(
-            state, checked_at=self.now, last_error="", failing_since=None, not_before=None
+    async def _arrival(self, claim: Claim, answer: Fetched, parsers: Parsers) -> Arrival:
+        digest = "" if answer.is_unchanged else hashlib.sha256(answer.body).hexdigest()
+        parsed, now = None, self.clock()
+        if digest and digest != claim.state.sha256:
+            parsed = await self._parse(claim, answer, parsers, now)
+        state = after_answer(
+            claim.state,
+            Answered(
+                etag=answer.etag,
+                last_modified=answer.last_modified,
+                sha256=digest,
+                max_age=answer.max_age,
+                moved_to=answer.moved_to,
+                is_parsed=parsed is not None,
+            ),
+            now=now,
+            interval=self._interval(claim),
+            rng=self.rng,
         )
-        if answer.is_unchanged:
-            return _Read(state=works, moved_to=answer.moved_to)
-        works = replace(works, etag=answer.etag, last_modified=answer.last_modified, sha256=digest)
-        if digest == state.sha256:
-            return _Read(state=works, moved_to=answer.moved_to)
-        parse = partial(
-            parse_feed,
-            answer.body,
-            url=answer.url,
-            content_type=answer.content_type,
-            now=self.now,
-            source=feed.title if feed.title != feed.url else "",
-            watchlist=watchlist,
+        return Arrival(claim=claim, at=now, state=state, parsed=parsed)
+
+    async def _parse(
+        self, claim: Claim, answer: Fetched, parsers: Parsers, now: datetime
+    ) -> ParsedFeed:
+        feed = claim.feed
+        parsed = await parsers.parse(
+            Job(
+                body=answer.body,
+                url=answer.url,
+                content_type=answer.content_type,
+                now=now,
+                source=feed.title if feed.title != feed.url else "",
+                watchlist=claim.watchlist,
+            )
         )
-        parsed = await asyncio.get_running_loop().run_in_executor(self.pool, parse)
-        return _Read(state=works, parsed=_owned(parsed, feed), moved_to=answer.moved_to)
+        # named by the address in the watchlist, wherever its server redirected to
+        if answer.url == feed.url:
+            return parsed
+        entries = tuple(replace(entry, feed_url=feed.url) for entry in parsed.entries)
+        return replace(parsed, entries=entries)
 
-    def _failed(self, state: FeedState, error: FetchError) -> FeedState:
-        wait = error.retry_after
-        return replace(
-            state,
-            checked_at=self.now,
-            last_error=str(error),
-            failing_since=state.failing_since or self.now,
-            not_before=self.now + timedelta(seconds=wait) if wait else None,
+    def _interval(self, claim: Claim) -> float:
+        return float(claim.feed.interval or self.settings.veille.interval)
+
+    # --- writing ------------------------------------------------------------------------------
+
+    async def _write_all(self, results: _Results, count: int) -> None:
+        """Write results as they come, until there are ``count``."""
+        while len(self.outcomes) < count:
+            try:
+                batch = await results.take()
+            except TimeoutError:
+                await asyncio.to_thread(self._extend)
+            else:
+                await self._write(batch)
+
+    async def _write(self, batch: list[_Result]) -> None:
+        arrivals = [result.arrival for result in batch]
+        brought = await asyncio.to_thread(
+            write_arrivals, self.engine, arrivals, judge=self.judge, worker=self.worker
         )
+        now = self.clock()
+        for result, one in zip(batch, brought, strict=True):
+            arrival = result.arrival
+            url = arrival.claim.feed.url
+            if not result.error and is_move_due(arrival.state, url=url, now=now):
+                self.moves.append((arrival.claim, arrival.state.moved_to))
+            self.tell(_outcome(result, one))
+
+    def _extend(self) -> None:
+        extend_claims(self.engine, worker=self.worker, now=self.clock())
+
+    def tell(self, outcome: FeedOutcome) -> None:
+        """Keep an outcome, and tell who listens."""
+        self.outcomes[outcome.feed.url] = outcome
+        if self.on_feed:
+            self.on_feed(outcome)
 
 
-def _owned(parsed: ParsedFeed, feed: Feed) -> ParsedFeed:
-    """Name entries by the feed's address in the watchlist, wherever its server redirected to."""
-    return replace(
-        parsed, entries=tuple(replace(entry, feed_url=feed.url) for entry in parsed.entries)
+def _outcome(result: _Result, brought: Brought) -> FeedOutcome:
+    arrival = result.arrival
+    return FeedOutcome(
+        feed=arrival.claim.feed,
+        watchlist=arrival.claim.watchlist,
+        new=brought.new,
+        changed=brought.changed,
+        error=result.error,
+        is_unchanged=arrival.parsed is None and result.error is None,
+        dropped=arrival.parsed.dropped if arrival.parsed else 0,
+        moved_to=result.moved_to,
+        seconds=result.seconds,
+        trouble=brought.trouble,
     )

@@ -310,10 +310,12 @@ MEANINGS: Final = {
     " Aucun par défaut.",
     "veille.interval": "Combien de minutes entre deux lectures d’un flux.",
     "veille.spacing": "Combien de secondes entre deux demandes au même site.",
-    "veille.keep_days": "Après combien de jours effacer ce que personne n’a retenu, marqué ni annoté.",
-    "rules.<name>.do": "Que faire de l’entrée : `tag` la marque, `keep` la retient, `discard` l’écarte.",
-    "rules.<name>.words": "Des mots ou des expressions : un seul suffit, sans regarder aux accents ni"
-    " à la casse.",
+    "veille.keep_days": "Après combien de jours effacer ce que personne n’a retenu, marqué ni"
+    " annoté.",
+    "rules.<name>.do": "Que faire de l’entrée : `tag` la marque, `keep` la retient, `discard`"
+    " l’écarte.",
+    "rules.<name>.words": "Des mots ou des expressions : un seul suffit, sans regarder aux accents"
+    " ni à la casse.",
     "rules.<name>.pattern": "À la place, une expression rationnelle.",
     "rules.<name>.where": "Où chercher : partout, dans le titre, le texte, l’auteur ou la source.",
     "rules.<name>.tag": "L’étiquette à poser.",

@@ -22,9 +22,10 @@ from pipeline import __version__
 from pipeline.delivery.ports import State
 from pipeline.errors import InputError, ProviderError
 from pipeline.settings import Settings, parse_settings, setting_names
+from pipeline.store.upgrade import opened_store
 from pipeline.text.document import parse_document
+from pipeline.veille.entries import put_page
 from pipeline.veille.item import Entry, entry_id, page_key
-from pipeline.veille.shelf import Shelf, ShelfFile
 from pipeline.workspace import find_workspace
 from tests.builders import A_LETTER, a_library, an_image, an_issue
 from tests.delivery.letters import a_letter, a_recipient
@@ -213,8 +214,8 @@ _ENTRIES = (
 )
 
 
-def a_shelf() -> Shelf:
-    found = [
+def the_entries() -> list[Entry]:
+    return [
         Entry(
             id=entry_id(page_key(url)),
             url=url,
@@ -228,14 +229,15 @@ def a_shelf() -> Shelf:
         )
         for title, url, source, watchlist, published in _ENTRIES
     ]
-    return Shelf(entries={entry.id: entry for entry in found})
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     """Return a copy of this workspace, with what a pull has brought."""
     folder = copy_workspace(tmp_path / "cercle")
-    ShelfFile(folder / "var/veille.json").save(a_shelf())
+    with opened_store("sqlite:///var/infolettre.db", folder) as engine:
+        for entry in the_entries():
+            put_page(engine, entry, by="", now=_SEEN)
     return folder
 
 

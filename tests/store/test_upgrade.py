@@ -28,13 +28,14 @@ def scripts() -> ScriptDirectory:
 
 def is_compared(name: str | None, kind: str, parents: Any) -> bool:
     """Say whether Alembic can compare it: not what full-text search adds beside the tables."""
-    return not (name or "").startswith(("entry_search", "ix_entry_words"))
+    added = ("entry_search", "ix_entry_search")
+    return not ((name or "").startswith(added) or (kind, name) == ("column", "search"))
 
 
 def additions(engine: Engine) -> list[str]:
     """Return the statements of what full-text search adds, as the database has them."""
     sqlite = "SELECT sql FROM sqlite_master WHERE name LIKE 'entry_search%' ORDER BY name"
-    postgres = "SELECT indexdef FROM pg_indexes WHERE indexname = 'ix_entry_words'"
+    postgres = "SELECT indexdef FROM pg_indexes WHERE indexname = 'ix_entry_search'"
     with engine.connect() as connection:
         query = text(sqlite if engine.dialect.name == "sqlite" else postgres)
         return [str(one) for one in connection.scalars(query)]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
 from pipeline.errors import FetchError
 from pipeline.veille.discovery import find_feeds
@@ -19,6 +20,8 @@ from pipeline.veille.feeds import parse_feed
 from pipeline.veille.links import clean_url
 from pipeline.veille.watchlists import read_watchlists
 from tests.veille.builders import NOW
+from tests.veille.pulling import entries, feeds, pull
+from tests.veille.server import Site
 
 CORPUS = Path(__file__).resolve().parents[2].parent / "shared" / "corpus"
 EXPECTED = CORPUS / "expected.json"
@@ -135,3 +138,36 @@ def test_an_html_page_names_its_feed() -> None:
     assert [url.rpartition("/")[2] for url in find_feeds(page, url="https://x.example/")] == [
         "html4-030.xml"
     ]
+
+
+#: Where a pull stores another number of entries than there are ids, and why.
+STORED = {
+    "feedjira__json_feed.json": 20,  # feedparser reads none
+    "simplepie__feed-utf16be.xml": 1,  # feedparser reads none
+    "fastfeedparser__87232eca4263cf8c.xml": 8,  # two entries lead to parts of one page
+    # entries without any address
+    "picoFeed__atom_no_default_namespace.xml": 2,
+    "picoFeed__rss_20_fallback_on_invalid_item_values.xml": 1,
+    "feedparser__illformed_rss_incomplete_cdata.xml": 0,
+    "v2__parser_testdata_no_encoding_ISO-8859-1.xml": 9,
+    "v2__encoding_testdata_utf8-incorrect-prolog.xml": 0,
+}
+
+
+def test_the_whole_corpus_goes_through_one_pull_into_the_database(
+    engine: Engine, site: Site
+) -> None:
+    names = [name for name in expected() if expected()[name]["kind"] != "opml"]
+    urls = [site.put(f"/{name}", (CORPUS / name).read_bytes()) for name in names]
+
+    report = pull(engine, feeds(*urls))
+
+    outcomes = dict(zip(names, report.outcomes, strict=True))
+    assert {name for name, outcome in outcomes.items() if outcome.error} == set(NO_FEED)
+    assert {name: outcome.new for name, outcome in outcomes.items()} == {
+        name: STORED.get(name, expected()[name]["distinct_guid_or_link"]) for name in names
+    }
+    assert report.new == len(entries(engine)) == 484
+    assert all(
+        outcome.is_unchanged or outcome.error for outcome in pull(engine, feeds(*urls)).outcomes
+    )

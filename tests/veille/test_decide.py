@@ -25,7 +25,7 @@ def test_an_unknown_page_is_new_and_seen_now() -> None:
 def test_a_known_page_that_says_the_same_is_nothing() -> None:
     known = an_entry()
 
-    changes = decide({known.id: known}, fetched(replace(known, seen_at=LATER)), LATER)
+    changes = decide({known.canonical_url: known}, fetched(replace(known, seen_at=LATER)), LATER)
 
     assert (changes.new, changes.changed) == ((), ())
 
@@ -33,7 +33,9 @@ def test_a_known_page_that_says_the_same_is_nothing() -> None:
 def test_a_new_title_at_the_same_address_is_the_same_entry_changed() -> None:
     known = an_entry()
 
-    changes = decide({known.id: known}, fetched(an_entry(title="Autre", seen_at=LATER)), LATER)
+    changes = decide(
+        {known.canonical_url: known}, fetched(an_entry(title="Autre", seen_at=LATER)), LATER
+    )
 
     assert changes.new == ()
     assert changes.changed == (replace(known, title="Autre"),)
@@ -46,7 +48,7 @@ def test_one_page_in_two_feeds_belongs_to_the_first() -> None:
         "http://www.revue.example/a#x", title="Autre", feed_url="https://autre.example/"
     )
 
-    changes = decide({known.id: known}, fetched(again), LATER)
+    changes = decide({known.canonical_url: known}, fetched(again), LATER)
 
     assert (changes.new, changes.changed) == ((), ())
 
@@ -61,10 +63,13 @@ def test_what_a_feed_no_longer_says_is_not_forgotten() -> None:
     known = an_entry()
     bare = an_entry(authors=(), excerpt="", language="", published_at=None)
 
-    assert decide({known.id: known}, fetched(bare), LATER).changed == ()
+    assert decide({known.canonical_url: known}, fetched(bare), LATER).changed == ()
 
 
 def test_a_feed_that_stamps_each_answer_does_not_change_its_entries() -> None:
     known = an_entry()
 
-    assert decide({known.id: known}, fetched(an_entry(published_at=LATER)), LATER).changed == ()
+    assert (
+        decide({known.canonical_url: known}, fetched(an_entry(published_at=LATER)), LATER).changed
+        == ()
+    )

@@ -276,3 +276,64 @@ def test_whatever_the_bytes_the_only_error_is_that_of_the_feed(data: st.DataObje
     except FetchError:
         return
     assert all(entry.url.startswith("http") for entry in feed.entries)
+
+
+MEDIA = 'xmlns:media="http://search.yahoo.com/mrss/"'
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        (f'<media:thumbnail {MEDIA} url="/t.jpg"/>', "https://revue.example/t.jpg"),
+        (
+            f'<media:group {MEDIA}><media:content url="/s.jpg" medium="image" width="90"/>'
+            '<media:content url="/l.jpg" medium="image" width="900"/></media:group>',
+            "https://revue.example/l.jpg",
+        ),
+        (f'<media:content {MEDIA} url="/film.mp4" type="video/mp4"/>', ""),
+        (f'<media:content {MEDIA} url="/p.webp?x=1"/>', "https://revue.example/p.webp?x=1"),
+        (
+            '<enclosure url="https://img.example/e.png" type="image/png" length="1"/>',
+            "https://img.example/e.png",
+        ),
+        ('<enclosure url="https://img.example/e.mp3" type="audio/mpeg" length="1"/>', ""),
+        (
+            '<content:encoded xmlns:content="http://purl.org/rss/1.0/modules/content/">'
+            "&lt;p&gt;&lt;img src='b.jpg'&gt;&lt;/p&gt;</content:encoded>",
+            "https://revue.example/b.jpg",
+        ),
+        (f'<media:thumbnail {MEDIA} url="javascript:alert(1)"/>', ""),
+    ],
+)
+def test_an_entry_has_the_picture_that_its_feed_names(more: str, expected: str) -> None:
+    assert only(rss(rss_item(more=more))).image == expected
+
+
+def test_the_time_to_read_is_that_of_the_whole_text_and_unknown_without_one() -> None:
+    words = "mot " * 500
+    content = (
+        '<content:encoded xmlns:content="http://purl.org/rss/1.0/modules/content/">'
+        f"&lt;p&gt;{words}&lt;/p&gt;</content:encoded>"
+    )
+
+    assert only(rss(rss_item(more=content))).minutes == 3
+    assert only(rss(rss_item())).minutes == 0
+
+
+def test_a_json_feed_has_pictures_and_a_time_to_read() -> None:
+    item = {"url": "https://a.example/", "content_html": "<img src='/x.jpg'>" + "mot " * 300}
+    body = {
+        "version": "https://jsonfeed.org/version/1.1",
+        "items": [item, item | {"image": "y.png"}],
+    }
+
+    first, second = parse(json.dumps(body).encode()).entries
+
+    assert (first.image, first.minutes) == ("https://flux.example/x.jpg", 2)
+    assert second.image == "https://flux.example/y.png"
+
+
+def test_feedparser_gets_a_text_in_one_piece_and_corrects_windows_characters() -> None:
+    entry = only(rss(rss_item(title="Un\x85 l\x92&#232;re &amp; été\nœuvre")))
+
+    assert entry.title == "Un… l’ère & été œuvre"

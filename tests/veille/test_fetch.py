@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from pipeline.errors import FetchError
 from pipeline.veille.answers import MAX_WAIT, retry_after
 from pipeline.veille.fetch import (
     MAX_REDIRECTS,
@@ -217,7 +218,7 @@ def test_a_host_is_asked_twice_at_once_and_no_more(site: Site) -> None:
     for number in range(8):
         site.answers[f"/{number}"] = Answer(body=b"x" * 5, drip=0.01)
 
-    found = fetch(*(site.url(f"/{number}") for number in range(8)))
+    found = fetch(*(site.url(f"/{number}") for number in range(8)), spacing=0.0)
 
     assert all(isinstance(one, Fetched) for one in found)
     assert site.busiest <= PER_HOST
@@ -227,7 +228,9 @@ def test_waiting_for_a_slot_does_not_count_as_time(site: Site) -> None:
     for number in range(6):
         site.answers[f"/{number}"] = Answer(body=b"x" * 5, drip=0.03)
 
-    found = fetch(*(site.url(f"/{number}") for number in range(6)), timeout=0.5, concurrency=1)
+    found = fetch(
+        *(site.url(f"/{number}") for number in range(6)), timeout=0.5, concurrency=1, spacing=0.0
+    )
 
     assert [type(one) for one in found] == [Fetched] * 6
 
@@ -239,3 +242,47 @@ def test_retry_after_is_seconds_or_a_moment() -> None:
     assert retry_after("9" * 400) == MAX_WAIT
     for nonsense in ("", "-5", "bientôt", "٣", "Tue, 24 Nov 2026 10:02:00 GMT"):
         assert retry_after(nonsense) is None
+
+
+def test_a_host_is_spared_and_others_do_not_wait_for_it(site: Site) -> None:
+    """Requests to one host are spaced; meanwhile another host is asked for its feeds."""
+    for path in ("/a", "/b", "/c"):
+        site.put(path, FEED)
+    order: list[tuple[str, float]] = []
+
+    async def run() -> None:
+        veille = on_loopback(spacing=0.3, concurrency=1, allow_private=("127.0.0.0/8",)).veille
+        begun = time.perf_counter()
+
+        async def one(url: str) -> None:
+            await fetcher.fetch(Request(url=url))
+            order.append((url, time.perf_counter() - begun))
+
+        async with open_fetcher(veille) as fetcher, asyncio.TaskGroup() as group:
+            for path in ("/a", "/b", "/c"):
+                group.create_task(one(site.url(path)))
+            group.create_task(one(site.url("/a", "localhost")))
+
+    asyncio.run(run())
+
+    assert order[1][0] == site.url("/a", "localhost") or order[0][0].startswith("http://localhost")
+    times = dict(order)
+    assert times[site.url("/a", "localhost")] < 0.3
+    assert times[site.url("/c")] >= 0.6
+
+
+def test_a_request_has_its_own_limit_and_an_answer_says_how_long_it_holds(site: Site) -> None:
+    url = site.put("/f", FEED, Cache_Control="max-age=600")
+
+    async def run(limit: int) -> Fetched:
+        async with open_fetcher(on_loopback(max_bytes=10).veille) as fetcher:
+            return await fetcher.fetch(Request(url=url, max_bytes=limit))
+
+    assert asyncio.run(run(10_000)).max_age == 600
+    with pytest.raises(FetchError, match="larger than 20 bytes"):
+        asyncio.run(run(20))
+
+
+@pytest.mark.parametrize("etag", ['"' + "x" * 600 + '"', '"\xe9"'])
+def test_a_validator_that_cannot_be_sent_back_is_none(site: Site, etag: str) -> None:
+    assert good(site.put("/f", FEED, ETag=etag)).etag == ""

@@ -1,9 +1,11 @@
 """Bytes of feeds mended before they are parsed."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.veille.feeds import parse_feed
-from pipeline.veille.repair import repair_feed
+from pipeline.veille.repair import cut_entries, repair_feed
 from tests.veille.builders import NOW, rss, rss_item
 
 
@@ -79,3 +81,27 @@ def test_japanese_in_seven_bits_is_left_to_the_parser() -> None:
     text = LONG.decode().replace("UTF-8", "iso-2022-jp").replace("Démontage d’été", "日本語")
 
     assert title_of(text.encode("iso-2022-jp")) == "日本語"
+
+
+def test_what_follows_the_last_entry_that_counts_is_cut_and_the_end_stays() -> None:
+    items = "".join(f"<item><title>{one}</title></item>" for one in range(5))
+    body = f"<rss><channel>{items}</channel></rss>".encode()
+
+    cut = cut_entries(body, limit=2)
+
+    assert cut == (
+        b"<rss><channel><item><title>0</title></item><item><title>1</title></item></channel></rss>"
+    )
+    assert cut_entries(body, limit=5) == body
+    assert cut_entries(b"<feed></a:entry ></ENTRY></feed>", limit=1) == b"<feed></a:entry ></feed>"
+    assert cut_entries(b"", limit=1) == b""
+
+
+@given(st.lists(st.sampled_from(["<item>", "</item>", "x", "</entry>", "<"])), st.integers(1, 5))
+def test_cutting_leaves_no_more_ends_than_it_may(parts: list[str], limit: int) -> None:
+    body = "".join(parts).encode()
+
+    cut = cut_entries(body, limit=limit)
+
+    assert cut.count(b"</item>") + cut.count(b"</entry>") <= limit
+    assert len(cut) <= len(body)

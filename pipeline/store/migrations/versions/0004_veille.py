@@ -12,7 +12,8 @@ depends_on = None
 
 _SEARCH = {
     "sqlite": (
-        "CREATE VIRTUAL TABLE entry_search USING fts5(words, content='entry', content_rowid='id')",
+        "CREATE VIRTUAL TABLE entry_search USING fts5(words, content='entry', content_rowid='id',"
+        " detail=none, columnsize=0, prefix='1 2 3', tokenize='ascii')",
         "CREATE TRIGGER entry_search_insert AFTER INSERT ON entry BEGIN"
         " INSERT INTO entry_search(rowid, words) VALUES (new.id, new.words); END",
         "CREATE TRIGGER entry_search_delete AFTER DELETE ON entry BEGIN"
@@ -24,7 +25,9 @@ _SEARCH = {
         " INSERT INTO entry_search(rowid, words) VALUES (new.id, new.words); END",
     ),
     "postgresql": (
-        "CREATE INDEX ix_entry_words ON entry USING gin (to_tsvector('french', words))",
+        "ALTER TABLE entry ADD COLUMN search tsvector GENERATED ALWAYS AS"
+        " (strip(to_tsvector('french', words) || to_tsvector('simple', words))) STORED",
+        "CREATE INDEX ix_entry_search ON entry USING gin (search)",
     ),
 }
 
@@ -105,7 +108,16 @@ def _entries() -> None:
         sa.UniqueConstraint("ref", name=op.f("uq_entry_ref")),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_entry_dated_at_id", "entry", ["dated_at", "id"], unique=False)
+    op.create_index(
+        "ix_entry_desk",
+        "entry",
+        ["dated_at", "id", "state", "watchlist", "source", "language", "issue"],
+    )
+    op.create_index(
+        "ix_entry_facets",
+        "entry",
+        ["source", "watchlist", "language", "state", "dated_at", "id", "issue"],
+    )
     op.create_index("ix_entry_feed_id", "entry", ["feed_id"], unique=False)
     op.create_index("ix_entry_issue", "entry", ["issue"], unique=False)
     op.create_index(
