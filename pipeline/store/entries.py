@@ -86,8 +86,6 @@ entry: Final = Table(
     Column("note", Text, nullable=False),
     Column("words", Text, nullable=False),
     CheckConstraint(f"state IN {STATES}", name="state"),
-    Index("ix_entry_state_dated_at_id", "state", "dated_at", "id"),
-    Index("ix_entry_watchlist_dated_at_id", "watchlist", "dated_at", "id"),
     Index("ix_entry_desk", "dated_at", "id", "state", "watchlist", "source", "language", "issue"),
     Index("ix_entry_facets", "source", "watchlist", "language", "state", "dated_at", "id", "issue"),
     Index("ix_entry_feed_id", "feed_id"),

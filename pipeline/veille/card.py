@@ -12,7 +12,6 @@ from pipeline.veille.item import Entry
 from pipeline.veille.plain import fold
 from pipeline.veille.states import State
 
-
 WORD: Final = re.compile(r"[^\W_]+")
 
 

@@ -7,7 +7,7 @@ are cited is asked by ``rows.py`` and ``matching.py``.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, Engine, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -16,14 +16,11 @@ from pipeline.errors import LetterError
 from pipeline.issues.folder import read_document
 from pipeline.store.engine import reading, writing
 from pipeline.store.entries import citation, cited_letter
-from pipeline.text.commonmark import LETTER
-from pipeline.text.document import walk
-from pipeline.veille.item import page_key
+from pipeline.veille.keep import linked_pages, page_keys
 from pipeline.veille.links import web_url
 from pipeline.veille.plain import tidy
 from pipeline.workspace import ISSUE_FILE, Workspace
 
-_FIELDS: Final = ("url", "link")  # of a block or of an item, that hold an address
 _BATCH: Final = 50  # letters a transaction
 _TITLE: Final = 300  # characters
 
@@ -59,36 +56,6 @@ def refresh_citations(engine: Engine, workspace: Workspace) -> int:
     return len(changed)
 
 
-def linked_pages(values: Any) -> Iterator[tuple[str, str]]:
-    """Yield title and address of whatever the blocks of a letter's ``values`` link to.
-
-    That is every ``url`` and ``link`` field, and every link inside a Markdown text.
-    """
-    for path, value in walk(values.get("blocks") if isinstance(values, dict) else None):
-        if isinstance(value, dict):
-            for name in _FIELDS:
-                if isinstance(url := value.get(name), str):
-                    yield str(value.get("title") or value.get("heading") or url), url
-        elif isinstance(value, str) and path and path[-1] not in _FIELDS:
-            yield from _links_in(value)
-
-
-def _links_in(text: str) -> Iterator[tuple[str, str]]:
-    if "://" not in text or not ("](" in text or "]:" in text or "<http" in text.lower()):
-        return
-    for token in LETTER.parse(text):
-        url, words = "", ""
-        for child in token.children or ():
-            if child.type == "link_open":
-                url, words = str(child.attrGet("href") or ""), ""
-            elif child.type == "link_close":
-                if url:
-                    yield words or url, url
-                url = ""
-            elif url and child.type in ("text", "code_inline"):
-                words += child.content
-
-
 def _stamps(issues: Path) -> Iterator[tuple[str, str]]:
     for file in issues.glob(f"*/{ISSUE_FILE}"):
         try:
@@ -106,7 +73,8 @@ def _read(folder: Path, stamp: str) -> _Letter:
     titles: dict[str, str] = {}
     for title, url in linked_pages(values):
         if found := web_url(url):
-            titles.setdefault(page_key(found), tidy(title, limit=_TITLE))
+            for key in page_keys(found):
+                titles.setdefault(key, tidy(title, limit=_TITLE))
     number = values.get("number") if isinstance(values, dict) else None
     return _Letter(
         slug=folder.name, stamp=stamp, number=tidy(str(number or ""), limit=40), titles=titles

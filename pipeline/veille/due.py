@@ -17,17 +17,13 @@ from pipeline.errors import InfolettreError
 from pipeline.veille.entries import purge_entries
 from pipeline.veille.following import load_watchlists, move_feed
 from pipeline.veille.publication import publish_sent
-from pipeline.veille.pull import FeedOutcome, Report, next_due, pull_feeds
+from pipeline.veille.pull import Report, next_due, pull_feeds
 from pipeline.veille.rules import read_rules
 from pipeline.workspace import Workspace
 
 DAY: Final = timedelta(days=1)
 _GLANCE: Final = 0.2  # seconds between two looks whether a pull has ended
 PATIENCE: Final = 5.0  # seconds for a pull to end once it is stopped; its claims end by themselves
-
-
-class _Stopped(Exception):
-    """The program is to end: no feed more."""
 
 
 def pull_due(
@@ -41,8 +37,8 @@ def pull_due(
 ) -> Report | None:
     """Pull the feeds of ``watchlists.opml`` that are due; None where none is, or there is no file.
 
-    ``worker`` names who claims them. Once ``is_stopped`` no further feed is taken, and what was
-    pulled by then is returned. Raises what :func:`load_watchlists` and :func:`read_rules` raise,
+    ``worker`` names who claims them. Once it ``is_stopped`` the feeds that are not written yet are
+    skipped, and given back. Raises what :func:`load_watchlists` and :func:`read_rules` raise,
     and WorldError where the database cannot be used.
     """
     if is_stopped() or not workspace.watchlists.exists():
@@ -51,28 +47,18 @@ def pull_due(
     due = next_due(engine, watchlists, now=clock())
     if due is None or due > clock():
         return None
-    heard: list[FeedOutcome] = []
-
-    def hear(outcome: FeedOutcome) -> None:
-        heard.append(outcome)
-        if is_stopped():
-            raise _Stopped
-
-    try:
-        return pull_feeds(
-            engine,
-            watchlists,
-            settings=workspace.settings,
-            rulebook=read_rules(workspace.settings.rules),
-            clock=clock,
-            rng=rng,
-            worker=worker,
-            is_due_only=True,
-            on_feed=hear,
-            on_moved=lambda feed, url: move_feed(workspace, feed.url, url),
-        )
-    except _Stopped:
-        return Report(outcomes=tuple(heard))
+    return pull_feeds(
+        engine,
+        watchlists,
+        settings=workspace.settings,
+        rulebook=read_rules(workspace.settings.rules),
+        clock=clock,
+        rng=rng,
+        worker=worker,
+        is_due_only=True,
+        on_moved=lambda feed, url: move_feed(workspace, feed.url, url),
+        is_stopped=is_stopped,
+    )
 
 
 @dataclass(slots=True)

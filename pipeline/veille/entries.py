@@ -25,16 +25,16 @@ from pipeline.errors import InputError
 from pipeline.store.engine import reading, writing
 from pipeline.store.entries import entry, entry_feed, entry_tag, feed
 from pipeline.veille.card import Card, Cursor, Filter, Page
+from pipeline.veille.decisions import merge_tags, tidy_name, tidy_note
 from pipeline.veille.item import Entry
-from pipeline.veille.matching import conditions, newest_ids, storable
-from pipeline.veille.plain import fold, tidy
+from pipeline.veille.matching import conditions, newest_ids
+from pipeline.veille.plain import fold
 from pipeline.veille.rows import read_cards, row_of
 from pipeline.veille.states import State
 from pipeline.words import mark
 
 LIMIT: Final = 40  # cards a page
 _PURGE: Final = 1_000  # rows a transaction
-_MAX_TAG: Final = 80  # characters
 _REF: Final = 12  # digits
 _HEX: Final = set("0123456789abcdef")
 
@@ -101,10 +101,10 @@ def put_page(
     """Keep a page that was added by its address, and return its card.
 
     One that a feed brought stays the feed's, one that was added before is as it is now, but seen
-    when it was first; ``note`` and ``tags`` are added to what is there. Its state stays.
+    when it was first; ``note`` and ``tags`` are added to what is there. Its state stays. Raises
+    InputError for a note or a tag that is too long.
     """
-    note = storable(note).strip()
-    labels = [label for one in tags if (label := tidy(one, limit=_MAX_TAG))]
+    note, by = tidy_note(note), tidy_name(by)
     insert_new = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
     fresh = row_of(page) | {"state": State.NEW.value, "state_at": now, "state_by": by}
     with writing(engine) as connection:
@@ -115,10 +115,11 @@ def put_page(
         )
         key = entry.c.canonical_url == page.canonical_url
         number = connection.scalars(select(entry.c.id).where(key).with_for_update()).one()
-        if labels:
-            rows = [{"entry_id": number, "tag": one} for one in labels]
-            connection.execute(insert_new(entry_tag).on_conflict_do_nothing(), rows)
         (card,) = read_cards(connection, [number])
+        if added := set(merge_tags(card.tags, add=tags)) - set(card.tags):
+            rows = [{"entry_id": number, "tag": one} for one in sorted(added)]
+            connection.execute(insert_new(entry_tag).on_conflict_do_nothing(), rows)
+            (card,) = read_cards(connection, [number])
         connection.execute(
             update(entry).where(entry.c.id == number).values(**_merged(card, page, note))
         )
@@ -211,27 +212,31 @@ def purge_entries(engine: Engine, *, now: datetime, keep_days: int) -> int:
     """Erase old entries that nobody wants, and return how many.
 
     Those that are to sort or discarded, have no letter, note or tag, were first seen more than
-    ``keep_days`` days ago, and stand in no feed any more: they would be new again.
+    ``keep_days`` days ago, and stand in no feed any more: they would be new again. A feed that
+    was not asked for so long is followed no more.
     """
+    horizon = now - timedelta(days=keep_days)
     stands = (
         select(entry_feed.c.entry_id)
         .join_from(entry_feed, feed)
         .where(
             entry_feed.c.entry_id == entry.c.id,
             or_(feed.c.parsed_at.is_(None), entry_feed.c.last_at >= feed.c.parsed_at),
+            or_(feed.c.checked_at.is_(None), feed.c.checked_at >= horizon),
         )
     )
     old = (
         select(entry.c.id)
         .where(
             entry.c.state.in_([State.NEW.value, State.DISCARDED.value]),
-            entry.c.seen_at < now - timedelta(days=keep_days),
+            entry.c.seen_at < horizon,
             entry.c.note == "",
             entry.c.issue == "",
             ~exists().where(entry_tag.c.entry_id == entry.c.id),
             ~stands.exists(),
         )
         .limit(_PURGE)
+        .with_for_update(skip_locked=True)  # who is being kept at this moment is not waited for
     )
     erased = 0
     while True:  # a bite at a time: a curator need not wait for all of it

@@ -225,7 +225,8 @@ async def open_fetcher(
 ) -> AsyncIterator[Fetcher]:
     """Open a fetcher for one pull; ``tls`` says whom to trust (default: the system's roots).
 
-    ``look_up`` takes the place of the system's resolver. Raises InputError where ``veille.allow_private`` names no network.
+    ``look_up`` takes the place of the system's resolver. Raises InputError where
+    ``veille.allow_private`` names no network.
     """
     networks = read_networks(settings.allow_private)
     connector = aiohttp.TCPConnector(

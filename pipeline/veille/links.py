@@ -7,6 +7,7 @@ fetched is the business of ``addresses.py``.
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qs, quote, unquote, urljoin, urlsplit
 
@@ -58,7 +59,9 @@ def web_url(link: str, *, base: str = "") -> str | None:
     if not link or len(link) > MAX_URL:
         return None
     try:
-        joined = urljoin(base, link)
+        # what is whole already comes back from a join as it is, unless its end is a bare sign
+        is_whole = link.startswith(("https://", "http://")) and link[-1] not in "#?;"
+        joined = link if is_whole else urljoin(base, link)
         parts = urlsplit(joined)
         if parts.scheme not in ("http", "https") or parts.port == 0:
             return None
@@ -80,6 +83,8 @@ def clean_url(url: str, *sites: str) -> str:
     >>> clean_url("https://a.example/x?ref=blog.example", "https://blog.example/feed")
     'https://a.example/x'
     """
+    if "=" not in url:
+        return url
     hosts = {host for host in map(host_of, sites) if host}
     head, _, fragment = url.partition("#")
     path, _, query = head.partition("?")
@@ -114,6 +119,8 @@ def canonical_url(url: str) -> str:
 
 def unwrap_url(url: str) -> str:
     """Return the article's own address from a Google Alerts link, any other as it is."""
+    if "/url" not in url:
+        return url
     try:
         parts = urlsplit(url)
         if parts.path != "/url" or not _GOOGLE.fullmatch(parts.hostname or ""):
@@ -128,6 +135,7 @@ def unwrap_url(url: str) -> str:
     return url
 
 
+@lru_cache(maxsize=256)
 def host_of(address: str) -> str:
     """Return the host of an address or a bare host, without ``www.``, or ``""``."""
     try:
@@ -137,6 +145,7 @@ def host_of(address: str) -> str:
         return ""
 
 
+@lru_cache(maxsize=256)
 def site_key(host: str) -> str:
     """Return ``host`` in lower case and ASCII, without ``www.`` and the final dot."""
     host = host.lower().rstrip(".")
@@ -149,6 +158,8 @@ def site_key(host: str) -> str:
 
 
 def _filtered(sign: str, query: str, hosts: set[str]) -> str:
+    if not query:
+        return ""
     kept = [pair for pair in query.split("&") if not _is_tracking(pair, hosts)]
     joined = "&".join(kept)
     return sign + joined if joined else ""

@@ -8,6 +8,7 @@ import html
 import re
 import textwrap
 import unicodedata
+from itertools import filterfalse
 from typing import Final
 
 import nh3
@@ -23,6 +24,9 @@ _BLOCKS: Final = set(
     )
 )
 _HIDDEN: Final = {"script", "style", "template", "noscript", "iframe", "object", "svg", "title"}
+_CLEANER: Final = nh3.Cleaner(
+    tags=_BLOCKS, clean_content_tags=_HIDDEN, attributes={}, strip_comments=True
+)
 _TAG: Final = re.compile(r"<[^>]*>")
 _SPACE: Final = re.compile(r"[ \t\n\r\f\v\x85\u2028\u2029]+")  # not the no-break spaces
 # C0 and C1 controls, soft hyphen, byte-order mark, bidi embeddings and overrides (they would
@@ -33,6 +37,10 @@ _CONTROL: Final = re.compile(
 )
 _MARKDOWN: Final = re.compile(r"[\\`*<>\[\]{}~|]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|!(?=\[)")
 _LINE_START: Final = re.compile(r"^(?:([-+=#])|(\d{1,9})([.)])(?=\s|$))", re.MULTILINE)
+#: The combining marks of Latin, Greek and Cyrillic, and where others may be: not in the signs of
+#: U+2000 to U+20CF, the apostrophe among them, which nearly every text has.
+_ACCENTS: Final = re.compile("[\u0300-\u034e\u0350-\u036f]+")
+_FURTHER: Final = re.compile("[\u0483-\u1fff\u20d0-\U0010ffff]")
 _WIDTH: Final = 96  # columns, as the letters are written
 
 
@@ -45,15 +53,14 @@ def plain_text(markup: str, *, limit: int) -> str:
     start = markup[:MAX_HTML]
     if "<" not in start:
         return tidy(html.unescape(start), limit=limit)
-    cleaned = nh3.clean(
-        start, tags=_BLOCKS, clean_content_tags=_HIDDEN, attributes={}, strip_comments=True
-    )
-    return tidy(html.unescape(_TAG.sub(" ", cleaned)), limit=limit)
+    return tidy(html.unescape(_TAG.sub(" ", _CLEANER.clean(start))), limit=limit)
 
 
 def tidy(text: str, *, limit: int) -> str:
     """Return ``text`` in one line without control characters, cut at a word with an ellipsis."""
-    text = _SPACE.sub(" ", _CONTROL.sub("", text[: MAX_HTML * 2])).strip()
+    enough = 2 * limit + 200  # where little of it is space or signs that go: most texts
+    start = _one_line(text[:enough])
+    text = start if len(start) > limit or len(text) <= enough else _one_line(text[: MAX_HTML * 2])
     if len(text) <= limit:
         return text
     cut = text[: limit - 1]
@@ -61,12 +68,18 @@ def tidy(text: str, *, limit: int) -> str:
     return (head if space and len(head) > limit // 2 else cut).rstrip(" ,;:–—-") + "…"
 
 
+def _one_line(text: str) -> str:
+    return _SPACE.sub(" ", _CONTROL.sub("", text)).strip()
+
+
 def fold(text: str) -> str:
     """Return ``text`` without case and accents, for comparing and searching."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
-    if decomposed.isascii():
-        return decomposed.strip()
-    return "".join(one for one in decomposed if not unicodedata.combining(one)).strip()
+    if not decomposed.isascii():
+        decomposed = _ACCENTS.sub("", decomposed)
+        if _FURTHER.search(decomposed):
+            decomposed = "".join(filterfalse(unicodedata.combining, decomposed))
+    return decomposed.strip()
 
 
 def markdown_text(text: str) -> str:

@@ -42,6 +42,7 @@ from pipeline.veille.watchlists import Feed, Watchlist
 __all__ = ["FeedOutcome", "Report", "next_due", "pull_feeds"]
 
 _GATHER: Final = 0.25  # seconds for which results wait for others to be written with
+_GLANCE: Final = 0.2  # seconds between two looks whether to stop
 _MOST: Final = 60  # parsed feeds that may wait; more, and fetching waits for the database
 
 #: Where a feed's permanent redirect has stood for long enough: the new address goes into the
@@ -61,6 +62,7 @@ def pull_feeds(
     is_due_only: bool = False,
     on_feed: Callable[[FeedOutcome], None] | None = None,
     on_moved: OnMoved | None = None,
+    is_stopped: Callable[[], bool] = lambda: False,
     tls: ssl.SSLContext | None = None,
 ) -> Report:
     """Fetch every feed once, write what is new, and return what became of each.
@@ -68,8 +70,10 @@ def pull_feeds(
     ``clock`` gives an aware time. ``worker`` names this pull in its claims. ``is_due_only`` leaves
     feeds whose time has not come; a server that asked for rest gets it in any case. ``on_feed``
     hears of each feed when what it brought is written, ``on_moved`` at the end of those that have
-    another address for good. One bad feed is one outcome with an error. Raises InputError where
-    the settings are at fault, WorldError where the database is.
+    another address for good. Once it ``is_stopped``, which is asked in the thread of the caller
+    several times a second, feeds that are not written yet are left as they were, and skipped. One
+    bad feed is one outcome with an error. Raises InputError where the settings are at fault,
+    WorldError where the database is.
     """
     read_networks(settings.veille.allow_private)  # before anything is claimed
     pull = _Pull(
@@ -80,6 +84,7 @@ def pull_feeds(
         rng=rng,
         worker=f"{worker}/{rng.getrandbits(48):012x}",
         on_feed=on_feed,
+        is_stopped=is_stopped,
     )
     feeds = feeds_once(watchlists)
     if not feeds:
@@ -89,7 +94,8 @@ def pull_feeds(
         if claims:
             asyncio.run(pull.run(claims, tls=tls))
     except BaseExceptionGroup as group:
-        raise _first_of(group) from group
+        if not isinstance(first := _first_of(group), _Stopped):
+            raise first from group
     finally:
         if len(pull.outcomes) < len(claims):
             release_claims(engine, worker=pull.worker)
@@ -156,6 +162,10 @@ class _Results:
         return batch
 
 
+class _Stopped(Exception):
+    """The pull is to end."""
+
+
 class _Pull:
     """One pull: readers, which fetch and parse, and one writer."""
 
@@ -169,6 +179,7 @@ class _Pull:
         rng: Random,
         worker: str,
         on_feed: Callable[[FeedOutcome], None] | None,
+        is_stopped: Callable[[], bool],
     ) -> None:
         self.engine = engine
         self.settings = settings
@@ -177,22 +188,31 @@ class _Pull:
         self.rng = rng
         self.worker = worker
         self.on_feed = on_feed
+        self.is_stopped = is_stopped
         self.outcomes: dict[str, FeedOutcome] = {}
         self.moves: list[tuple[Claim, str]] = []
 
     async def run(self, claims: Sequence[Claim], *, tls: ssl.SSLContext | None) -> None:
-        """Read all feeds and write what they bring."""
+        """Read all feeds and write what they bring. Raises _Stopped, in a group."""
         results = _Results()
         async with (
             open_fetcher(self.settings.veille, tls=tls) as fetcher,
             open_parsers(processes=len(claims)) as parsers,
             asyncio.TaskGroup() as group,
         ):
-            group.create_task(self._write_all(results, len(claims)))
+            watch = group.create_task(self._watch())
+            writer = group.create_task(self._write_all(results, len(claims)))
             async with asyncio.TaskGroup() as readers:
                 for claim in claims:
                     readers.create_task(self._read(claim, fetcher, parsers, results))
             results.complete()
+            await writer
+            watch.cancel()
+
+    async def _watch(self) -> None:
+        while not self.is_stopped():
+            await asyncio.sleep(_GLANCE)
+        raise _Stopped
 
     # --- reading ------------------------------------------------------------------------------
 

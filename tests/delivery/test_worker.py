@@ -195,11 +195,12 @@ def test_only_who_was_about_to_be_served_is_in_doubt(engine: Engine, begun_to: i
 
 
 def test_a_worker_notes_whom_it_is_about_to_serve_slice_by_slice(engine: Engine) -> None:
-    found, marks = running(engine, people=300, size=300), []
+    found = running(engine, people=300, size=300)
+    marks: list[int] = []
 
     def before(recipients: object) -> None:
         with reading(engine) as connection:
-            marks.append(connection.scalar(select(batch.c.begun_to)))
+            marks.append(connection.scalars(select(batch.c.begun_to)).one())
 
     work(engine, found, Scripted(before=before))
     assert marks[0] == FIRST_SLICE

@@ -10,8 +10,9 @@ from sqlalchemy import Engine, select
 from pipeline.store.engine import reading
 from pipeline.store.entries import citation, cited_letter
 from pipeline.veille.card import Cited, Filter
-from pipeline.veille.citations import linked_pages, refresh_citations
+from pipeline.veille.citations import refresh_citations
 from pipeline.veille.entries import list_cards, put_page
+from pipeline.veille.keep import linked_pages
 from pipeline.workspace import Workspace
 from tests.veille.builders import LETTER, NOW, a_letter, a_workspace, an_entry
 
@@ -53,10 +54,10 @@ def test_a_card_says_which_letters_cite_its_page_the_newest_first(
 @pytest.mark.parametrize(
     ("block", "expected"),
     [
-        ({"block": "veille", "items": [{"title": "T", "url": "u:1"}]}, [("T", "u:1")]),
-        ({"block": "agenda", "events": [{"title": "T", "url": "u:1"}]}, [("T", "u:1")]),
-        ({"block": "bouton", "label": "Là", "url": "u:1"}, [("u:1", "u:1")]),
-        ({"block": "article", "heading": "H", "link": "u:1"}, [("H", "u:1")]),
+        ({"block": "veille", "items": [{"title": "T", "url": "https://u.example/1"}]}, [("T", "https://u.example/1")]),
+        ({"block": "agenda", "events": [{"title": "T", "url": "https://u.example/1"}]}, [("T", "https://u.example/1")]),
+        ({"block": "bouton", "label": "Là", "url": "https://u.example/1"}, [("https://u.example/1", "https://u.example/1")]),
+        ({"block": "article", "heading": "H", "link": "https://u.example/1"}, [("H", "https://u.example/1")]),
         ({"block": "en-bref", "items": ["Un [mot *fort*](https://a.example/)."]},
          [("mot fort", "https://a.example/")]),
         ({"block": "edito", "body": "Voir [ici][1] et <https://b.example/x>.\n\n"

@@ -120,12 +120,6 @@ def _entries() -> None:
     )
     op.create_index("ix_entry_feed_id", "entry", ["feed_id"], unique=False)
     op.create_index("ix_entry_issue", "entry", ["issue"], unique=False)
-    op.create_index(
-        "ix_entry_state_dated_at_id", "entry", ["state", "dated_at", "id"], unique=False
-    )
-    op.create_index(
-        "ix_entry_watchlist_dated_at_id", "entry", ["watchlist", "dated_at", "id"], unique=False
-    )
     op.create_table(
         "entry_feed",
         sa.Column("entry_id", Key, nullable=False),
