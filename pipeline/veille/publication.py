@@ -22,20 +22,26 @@ from pipeline.veille.keep import page_keys
 from pipeline.veille.rows import CHUNK
 from pipeline.veille.states import State
 
+REHEARSAL: Final = "outbox"  # the provider with which nothing leaves the machine
 _ADDRESS: Final = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
 
 
 def publish_sent(engine: Engine, *, now: datetime) -> int:
     """Call published what the letters of campaigns link to that started since the last time.
 
-    Each campaign counts once, whoever else calls this at the same moment; a test mail is none.
+    Each campaign counts once, whoever else calls this at the same moment. A test mail is none, and
+    one into the outbox is a rehearsal.
     Returns how many entries became published. ``now`` is aware. Raises WorldError.
     """
     columns = campaign.c
     known = select(publication.c.campaign_id)
     query = (
         select(columns.id, columns.slug)
-        .where(columns.started_at.is_not(None), columns.id.not_in(known))
+        .where(
+            columns.started_at.is_not(None),
+            columns.provider != REHEARSAL,
+            columns.id.not_in(known),
+        )
         .order_by(columns.id)
     )
     with reading(engine) as connection:

@@ -20,7 +20,9 @@ from pipeline.store.upgrade import open_store
 from tests.cli.feeds import FEED, HERE, OPML, feeding, write_lists, write_rules
 from tests.delivery.mailings import add_people
 from tests.delivery.workers import shared, until
+from tests.journeys.test_sending import by_smtp
 from tests.journeys.workshop import COMMAND, NEWEST, Done, copy_workspace, run
+from tests.servers import smtp_server
 from tests.veille.server import Answer, Site
 
 __all__ = ["shared"]
@@ -108,7 +110,11 @@ def test_an_entry_goes_from_a_list_of_feeds_into_a_letter_that_is_sent(
     assert "letter already" in again.err
 
     subscribe(workspace)
-    do(workspace, "send", NEWEST, "--to", "all", "--yes")
+    do(workspace, "send", NEWEST, "--to", "all", "--yes")  # into the outbox: a rehearsal
+    find(workspace, "Le café qui éteint", "--state", "written")
+    with smtp_server() as server:
+        sent = run(workspace, "send", NEWEST, "--to", "all", "--yes", **HERE | by_smtp(server))
+        assert (sent.code, len(server.taken)) == (0, 2), sent.err
     assert find(workspace, "Le café qui éteint", "--state", "published")["issue"] == NEWEST
     assert "published" in do(workspace, "veille", "history", short).out
 

@@ -32,7 +32,13 @@ def card(engine: Engine, ref: str) -> Card:
     return found
 
 
-def open_letter(engine: Engine, *variants: str, segment: str = "all", text: str = "") -> int:
+def open_letter(
+    engine: Engine,
+    *variants: str,
+    segment: str = "all",
+    text: str = "",
+    provider: str = "scripted",
+) -> int:
     """Open a campaign whose letter has these variants (their HTML); it has not started yet."""
     frozen = a_frozen(slug=SLUG)
     editions = {
@@ -44,7 +50,7 @@ def open_letter(engine: Engine, *variants: str, segment: str = "all", text: str 
         engine,
         replace(frozen, editions=editions, segments=segments),
         segment=segment,
-        provider="scripted",
+        provider=provider,
         now=START,
         by="test",
     ).campaign.id
@@ -102,6 +108,16 @@ def test_a_campaign_that_has_not_started_publishes_nothing(engine: Engine) -> No
     start_campaign(engine, number, now=START, size=10)
     assert publish_sent(engine, now=LATER) == 1
     assert card(engine, ref).state is State.PUBLISHED
+
+
+def test_a_rehearsal_publishes_nothing(engine: Engine) -> None:
+    (ref,) = put(engine, "https://revue.example/a")
+    number = open_letter(engine, link("https://revue.example/a"), provider="outbox")
+    add_people(engine, 1)
+    start_campaign(engine, number, now=START, size=10)
+
+    assert publish_sent(engine, now=LATER) == 0
+    assert card(engine, ref).state is State.NEW
 
 
 def test_every_variant_counts_and_the_plain_text_as_well(engine: Engine) -> None:
