@@ -8,7 +8,7 @@ transaction. What becomes of whom is decided elsewhere.
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -31,9 +31,10 @@ from pipeline.delivery.campaigns import hold_campaign
 from pipeline.delivery.feedback import settle_deliveries
 from pipeline.delivery.states import UNSETTLED, CampaignState, Status
 from pipeline.store.campaigns import batch, campaign, delivery, delivery_event
-from pipeline.store.columns import UtcDateTime
+from pipeline.store.columns import UtcDateTime, spelled
 from pipeline.store.engine import reading, writing
 from pipeline.store.people import subscriber
+from pipeline.store.rowsets import table_of
 
 _ROUND: Final = 20_000  # deferred rows that are put into new batches at a time
 
@@ -250,7 +251,7 @@ def _write(
             "who": one.subscriber_id,
             "state": one.status.value,
             "more": int(one.is_attempt),
-            "due": _spelled(one.due_at),
+            "due": spelled(one.due_at),
             "code": one.code.replace("\0", ""),  # PostgreSQL cannot hold it
             "detail": one.detail.replace("\0", ""),
         }
@@ -267,11 +268,6 @@ def _write(
     connection.execute(_WRITE[connection.dialect.name], values)
 
 
-def _spelled(moment: datetime | None) -> str | None:
-    """Return a moment as SQLAlchemy has it in a column of SQLite: in UTC, without saying so."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") if moment else None
-
-
 #: One statement for all rows: one each would be a round trip on PostgreSQL, and on SQLite hand
 #: the interpreter to the sending threads, and wait for it, at every row.
 _OUTCOMES: Final = """
@@ -283,29 +279,22 @@ _OUTCOMES: Final = """
         AND (delivery.state = :queued AND batch = :number
             OR v.state <> :deferred AND delivery.state IN :unsettled)
 """
-_ROWS: Final = {
-    "postgresql": """
-        SELECT who, state, more, CAST(due || '+00' AS timestamptz) AS due, code, detail
-        FROM json_to_recordset(CAST(:rows AS json))
-            AS r(who bigint, state text, more smallint, due text, code text, detail text)
-    """,
-    # LIMIT has it read the outcomes first, and then each one's delivery by its key; without, it
-    # reads the outcomes anew for every delivery of the campaign.
-    "sqlite": """
-        SELECT json_extract(value, '$.who') AS who, json_extract(value, '$.state') AS state,
-            json_extract(value, '$.more') AS more, json_extract(value, '$.due') AS due,
-            json_extract(value, '$.code') AS code, json_extract(value, '$.detail') AS detail
-        FROM json_each(:rows) LIMIT -1
-    """,
+_FIELDS: Final = {
+    "who": "int",
+    "state": "text",
+    "more": "int",
+    "due": "time",
+    "code": "text",
+    "detail": "text",
 }
 _WRITE: Final = {
-    name: text(_OUTCOMES.format(rows=rows)).bindparams(
+    name: text(_OUTCOMES.format(rows=table_of(name, _FIELDS))).bindparams(
         bindparam("unsettled", [status.value for status in UNSETTLED], expanding=True),
         bindparam("queued", Status.QUEUED.value),
         bindparam("deferred", Status.DEFERRED.value),
         bindparam("now", type_=UtcDateTime()),
     )
-    for name, rows in _ROWS.items()
+    for name in ("postgresql", "sqlite")
 }
 
 

@@ -4,6 +4,7 @@ The names of constraints are given here, so that a migration can find them again
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData
@@ -22,6 +23,14 @@ metadata: Final = MetaData(naming_convention=NAMING)
 
 #: 64 bits; SQLite counts upwards by itself only in a column called INTEGER, which has 64 as well.
 Key: Final = BigInteger().with_variant(Integer(), "sqlite")
+
+
+@lru_cache(maxsize=1024)  # thousands of rows are written at one moment
+def spelled(moment: datetime | None) -> str | None:
+    """Return a moment as SQLAlchemy has it in a column of SQLite: in UTC, without saying so."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -15,15 +15,16 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import IntegrityError
 
 from pipeline.errors import WorldError
+from pipeline.store.columns import spelled
 from pipeline.store.engine import writing
 from pipeline.store.entries import entry, entry_tag
+from pipeline.store.rowsets import among
 from pipeline.veille.claims import Claim, given_title
 from pipeline.veille.decide import Changes, decide
 from pipeline.veille.feeds import ParsedFeed
 from pipeline.veille.item import Entry
 from pipeline.veille.politeness import FeedState, after_news
 from pipeline.veille.rows import entry_of, row_of, select_entries
-from pipeline.veille.rowsets import among, spelled
 from pipeline.veille.rules import Rulebook, Verdict
 from pipeline.veille.statements import (
     BRING,

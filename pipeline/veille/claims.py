@@ -14,8 +14,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.store.engine import reading, writing
 from pipeline.store.entries import entry, entry_feed, feed
+from pipeline.store.rowsets import among
 from pipeline.veille.politeness import FeedState
-from pipeline.veille.rowsets import among
 from pipeline.veille.watchlists import Feed, Watchlist
 
 LEASE: Final = timedelta(minutes=10)

@@ -111,7 +111,7 @@ def put_page(
         connection.execute(
             insert_new(entry)
             .values(**fresh, rule="", issue="", note="")
-            .on_conflict_do_nothing(index_elements=[entry.c.canonical_url])
+            .on_conflict_do_nothing()  # of any key: two who add one page would wait for each other
         )
         key = entry.c.canonical_url == page.canonical_url
         number = connection.scalars(select(entry.c.id).where(key).with_for_update()).one()

@@ -55,13 +55,22 @@ def web_url(link: str, *, base: str = "") -> str | None:
     Refused: other schemes (``javascript:``, ``data:``, ``mailto:``), no host, over MAX_URL
     characters. Braces are encoded: a feed's address must never be read as a merge tag.
     """
-    link = _CONTROLS.sub("", link).strip(" ")
+    link = (link if link.isprintable() else _CONTROLS.sub("", link)).strip(" ")
     if not link or len(link) > MAX_URL:
         return None
+    # what is whole already comes back from a join as it is, unless its end is a bare sign
+    if link.startswith(("https://", "http://")) and link[-1] not in "#?;":
+        return _vetted(link)
     try:
-        # what is whole already comes back from a join as it is, unless its end is a bare sign
-        is_whole = link.startswith(("https://", "http://")) and link[-1] not in "#?;"
-        joined = link if is_whole else urljoin(base, link)
+        return _vetted(urljoin(base, link))
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=1024)
+def _vetted(joined: str) -> str | None:
+    """Return an absolute address as it may be requested; a feed names each more than once."""
+    try:
         parts = urlsplit(joined)
         if parts.scheme not in ("http", "https") or parts.port == 0:
             return None

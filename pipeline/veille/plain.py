@@ -69,6 +69,8 @@ def tidy(text: str, *, limit: int) -> str:
 
 
 def _one_line(text: str) -> str:
+    if "  " not in text and text.isprintable():  # then its only white space is U+0020
+        return text.strip(" ")
     return _SPACE.sub(" ", _CONTROL.sub("", text)).strip()
 
 

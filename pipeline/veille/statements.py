@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import text
 
-from pipeline.veille.rowsets import table_of
+from pipeline.store.rowsets import table_of
 
 #: The columns that an entry fills, with their kinds.
 ENTRY: Final = {

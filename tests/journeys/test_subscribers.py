@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.store.upgrade import HEAD
 from tests.audience.lists import LISTS
 from tests.journeys.workshop import ROOT, run
 
@@ -124,7 +125,7 @@ def test_a_rule_is_saved_as_a_segment_shown_and_dropped(workspace: Path) -> None
 
 def test_the_database_is_made_and_kept_up_to_date(tmp_path: Path) -> None:
     shutil.copy(ROOT / "infolettre.toml", tmp_path)
-    assert "0002" in run(tmp_path, "db", "upgrade").out
+    assert HEAD in run(tmp_path, "db", "upgrade").out
     assert (tmp_path / "var" / "infolettre.db").is_file()
     assert "up to date" in run(tmp_path, "db", "upgrade", **EN).out
 

@@ -6,7 +6,6 @@ to other threads, and wait for it, at every row. What the rows mean is the calle
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Text, cast, func, literal, select
@@ -49,10 +48,3 @@ def table_of(dialect: str, columns: Mapping[str, str]) -> str:
     declared = ", ".join(f"{name} {_KINDS[kind][0]}" for name, kind in columns.items())
     rows = f"json_to_recordset(CAST(:rows AS json)) AS r({declared})"
     return f"SELECT {', '.join(read)} FROM {rows}"  # noqa: S608
-
-
-def spelled(moment: datetime | None) -> str | None:
-    """Return a moment as SQLAlchemy has it in a column of SQLite: in UTC, without saying so."""
-    if moment is None:
-        return None
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
