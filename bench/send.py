@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 LOOPBACK: Final = "127.0.0.1"
-SMALL, FULL, BATCH, ROUNDS, CONNECTIONS = 1000, 10_000, 1000, 3, 10
+SMALL, FULL, BATCH, ROUNDS, CONNECTIONS = 1000, 10_000, 2000, 3, 10
 SLOW: Final = {"smtplib": 10, "django": 5, "nodemailer": 5}  # a share is enough: rates are steady
 PEERS: Final = Path(__file__).parent / "peers"
 SENDERS: Final = {

@@ -133,7 +133,7 @@ class Delivery:
 
     provider: str = "outbox"
     list_id: str = ""
-    batch: int = 1000
+    batch: int = 2000
     rate: float = 0.0
     require_approval: bool = False
     grace: int = 60

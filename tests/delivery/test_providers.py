@@ -354,7 +354,7 @@ def test_a_provider_says_its_name_and_what_it_can(rig: OpenRig, provider: str) -
     arranged = rig(provider, "fine").provider
 
     assert arranged.name == provider
-    assert arranged.capabilities.batch == 1000
+    assert arranged.capabilities.batch == (2000 if provider == "smtp" else 1000)
     assert arranged.capabilities.can_be_asked is (provider == "outbox")
 
 

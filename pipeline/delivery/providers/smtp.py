@@ -65,7 +65,7 @@ class SmtpProvider:
     """Hands messages to one server over a few connections, kept open between batches."""
 
     name = "smtp"
-    capabilities = Capabilities(batch=1000)
+    capabilities = Capabilities(batch=2000)
 
     def __init__(
         self,
