@@ -20,6 +20,8 @@ ENV_PREFIX: Final = "INFOLETTRE_"
 _COLOUR: Final = re.compile("#[0-9a-fA-F]{6}")
 #: Seconds between two messages to a domain, at most: slower, a letter would take weeks.
 MAX_PAUSE: Final = 1_000
+#: The provider with which nothing leaves the machine: what is sent by it is a rehearsal.
+OUTBOX: Final = "outbox"
 _FONTS: Final = re.compile(r"[\w ,-]+")  # names of several words need no quotes in CSS
 
 
@@ -131,7 +133,7 @@ class Delivery:
     minutes.
     """
 
-    provider: str = "outbox"
+    provider: str = OUTBOX
     list_id: str = ""
     batch: int = 2000
     rate: float = 0.0

@@ -12,7 +12,6 @@ from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from pipeline.archive.calendar import Occasion, calendar_file
 from pipeline.archive.feed import MAX_ENTRIES, feed_xml, letter_body
@@ -22,13 +21,14 @@ from pipeline.archive.manifest import Remembered
 from pipeline.archive.pages import index_page
 from pipeline.archive.past import PastLetter, past_letter, plain, stable_id
 from pipeline.archive.sitemap import sitemap_xml
-from pipeline.errors import LetterError, Mistake, MistakesError, SettingsError
+from pipeline.errors import InputError, LetterError, Mistake, MistakesError, SettingsError
 from pipeline.issues.issue import Issue
 from pipeline.render.compose import Press
 from pipeline.render.edition import Edition, Picture
 from pipeline.render.events import events_of
 from pipeline.render.letter import render_edition
 from pipeline.render.pictures import make_picture
+from pipeline.text.zones import read_zone
 from pipeline.words import mark
 from pipeline.workspace import ISSUE_FILE, shown
 
@@ -246,12 +246,10 @@ def _namesakes(letters: Iterable[PastLetter], sources: dict[str, Path]) -> Itera
 
 
 def _zone(press: Press) -> tzinfo:
-    name = press.settings.site.timezone
     try:
-        return ZoneInfo(name)
-    except (OSError, ValueError, LookupError):  # a folder's name, "../x", an unknown place
-        message = mark("there is no time zone “{name}”: write it as Europe/Paris")
-        mistake = Mistake(path="infolettre.toml", message=message, facts={"name": name})
+        return read_zone(press.settings.site.timezone)
+    except InputError as error:
+        mistake = Mistake(path="infolettre.toml", message=error.message, facts=error.facts)
         raise SettingsError([mistake]) from None
 
 

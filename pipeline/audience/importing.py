@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, bindparam, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.audience.arrivals import Arrival, read_arrivals
 from pipeline.audience.consent import Consent, Kind, kind_of
@@ -35,6 +34,7 @@ from pipeline.audience.tokens import Secrets
 from pipeline.errors import InputError, Mistake, WorkspaceError
 from pipeline.store.engine import reading, writing
 from pipeline.store.people import consent, subscriber
+from pipeline.store.rowsets import insert_new
 from pipeline.words import mark
 
 BATCH: Final = 1_000
@@ -229,9 +229,8 @@ class _Worker:
     def add(self, connection: Connection, arrivals: list[Arrival]) -> set[str]:
         """Insert newcomers with their tags and consents; return the keys that went in: another
         import may have been first."""
-        insert_new = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
         statement = (
-            insert_new(subscriber)
+            insert_new(connection, subscriber)
             .on_conflict_do_nothing(index_elements=[subscriber.c.address_key])
             .returning(subscriber.c.id, subscriber.c.address_key)
         )

@@ -14,7 +14,8 @@ from sqlalchemy import Engine
 from pipeline.audience.cells import guard_cell
 from pipeline.cli.dispatch import Ended, is_shared, read_state
 from pipeline.cli.order import confirm
-from pipeline.cli.post import open_worker, user_name
+from pipeline.cli.person import user_name
+from pipeline.cli.post import open_worker
 from pipeline.cli.report import (
     reason_facts,
     show_approval,

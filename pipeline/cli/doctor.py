@@ -24,7 +24,7 @@ from pipeline.delivery.findings import Finding, Level, fine, warn
 from pipeline.delivery.setup_checks import check_setup, sender_domains
 from pipeline.delivery.store_checks import check_store
 from pipeline.errors import InputError
-from pipeline.settings import Settings
+from pipeline.settings import OUTBOX, Settings
 from pipeline.words import mark
 from pipeline.workspace import Workspace, find_workspace
 
@@ -67,7 +67,7 @@ def _examine(workspace: Workspace, *, provider: str, server: str) -> Iterator[Fi
     yield from check_store(
         workspace.settings.database.url, root=workspace.root, clock=lambda: datetime.now(UTC)
     )
-    if provider == "outbox":  # nothing leaves this machine
+    if provider == OUTBOX:  # nothing leaves this machine
         yield fine("DNS", mark("mail stays in the outbox, so the DNS was not asked (--provider)"))
         return
     try:

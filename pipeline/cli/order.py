@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from pipeline.audience.segments import ALL
 from pipeline.cli.dispatch import Ended, dispatch, is_shared, read_state
-from pipeline.cli.post import user_name
+from pipeline.cli.person import user_name
 from pipeline.cli.speech import show, show_json, tell, tell_count
 from pipeline.cli.tally import (
     campaign_facts,
@@ -22,12 +22,13 @@ from pipeline.cli.tally import (
     show_wrapped,
     state_words,
 )
-from pipeline.delivery.campaign import OUTBOX, Campaign
+from pipeline.delivery.campaign import Campaign
 from pipeline.delivery.campaigns import Opened, open_campaign
 from pipeline.delivery.frozen import Frozen, embeds_images
 from pipeline.delivery.plan import Plan
 from pipeline.delivery.states import CampaignState
 from pipeline.errors import InputError
+from pipeline.settings import OUTBOX
 from pipeline.words import mark
 from pipeline.workspace import Workspace, shown
 

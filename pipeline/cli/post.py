@@ -15,7 +15,6 @@ from typing import Final
 from sqlalchemy import Engine
 
 from pipeline.cli.open import make_pictures, open_issue
-from pipeline.cli.person import user_name
 from pipeline.delivery.ears import Ears
 from pipeline.delivery.frozen import Frozen, freeze_letter
 from pipeline.delivery.objections import Judge
@@ -23,8 +22,6 @@ from pipeline.delivery.worker import Worker
 from pipeline.issues.folder import folder_digest
 from pipeline.render.compose import Press
 from pipeline.workspace import Workspace
-
-__all__ = ["freeze_folder", "interruptible", "open_judge", "open_worker", "user_name"]
 
 _MOMENT: Final = 1.0  # seconds in which what is known may still be written
 

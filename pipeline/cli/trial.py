@@ -13,11 +13,11 @@ from pipeline.cli.bar import answer_of
 from pipeline.cli.open import open_press
 from pipeline.cli.post import freeze_folder
 from pipeline.cli.speech import show, show_json, tell
-from pipeline.delivery.campaign import OUTBOX
 from pipeline.delivery.frozen import Frozen
 from pipeline.delivery.mailing import Addressee, recipient_of, secret_of
 from pipeline.delivery.ports import Outcome, State
 from pipeline.delivery.providers import open_provider
+from pipeline.settings import OUTBOX
 from pipeline.store.engine import reading
 from pipeline.store.upgrade import opened_store
 from pipeline.words import mark

@@ -12,9 +12,8 @@ from typing import Final
 from pipeline.delivery.fields import Frame
 from pipeline.delivery.states import SERVED, CampaignState, Status
 from pipeline.errors import InputError
+from pipeline.settings import OUTBOX
 from pipeline.words import mark
-
-OUTBOX: Final = "outbox"
 
 
 class Pause(StrEnum):

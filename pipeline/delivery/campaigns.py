@@ -23,7 +23,6 @@ from sqlalchemy import (
 )
 
 from pipeline.delivery.campaign import (
-    OUTBOX,
     STATE_WORDS,
     Campaign,
     Counts,
@@ -38,6 +37,7 @@ from pipeline.delivery.frozen import Frozen, edition_facts, frame_facts, read_ed
 from pipeline.delivery.states import CampaignState, Status
 from pipeline.errors import InputError
 from pipeline.render.edition import Edition
+from pipeline.settings import OUTBOX
 from pipeline.store.campaigns import (
     approval,
     batch,

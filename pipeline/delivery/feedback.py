@@ -28,7 +28,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.audience.consent import Consent, kind_of
 from pipeline.audience.consent import Kind as ConsentKind
@@ -36,7 +35,6 @@ from pipeline.audience.register import columns_of
 from pipeline.audience.states import GONE, State, next_state
 from pipeline.audience.states import Event as Step
 from pipeline.delivery.attribution import Heard, attribute
-from pipeline.delivery.campaign import OUTBOX
 from pipeline.delivery.events import (
     SOFT_MEMORY,
     Event,
@@ -47,9 +45,11 @@ from pipeline.delivery.events import (
     without_addresses,
 )
 from pipeline.delivery.states import SERVED, Status, after_event
+from pipeline.settings import OUTBOX
 from pipeline.store.campaigns import campaign, delivery, delivery_event
 from pipeline.store.engine import writing
 from pipeline.store.people import consent, subscriber
+from pipeline.store.rowsets import insert_new
 
 CHUNK: Final = 1_000  # events in one transaction
 
@@ -129,9 +129,8 @@ def _keep(connection: Connection, heard: list[Heard], *, now: datetime) -> list[
     by_id = {one.id: one for one in reversed(heard)}
     if not by_id:
         return []
-    insert_new = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     statement = (
-        insert_new(delivery_event)
+        insert_new(connection, delivery_event)
         .on_conflict_do_nothing(index_elements=[delivery_event.c.id])
         .returning(delivery_event.c.id)
     )

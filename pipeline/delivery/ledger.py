@@ -43,8 +43,8 @@ _ROUND: Final = 20_000  # deferred rows that are put into new batches at a time
 class Claim:
     """A batch in the hands of one worker, who alone closes it.
 
-    Of its rows those up to ``begun_to`` may have been handed over when it was read; with None,
-    nobody was.
+    In a claim that was taken over, the rows up to ``begun_to`` may have been handed over; with
+    None, nobody was.
     """
 
     campaign_id: int
@@ -120,14 +120,13 @@ def claim_batch(
     return _claim_of(row, worker=worker)
 
 
-def _claim_of(row: Row[Any], *, worker: str, begun_to: int | None = None) -> Claim:
+def _claim_of(row: Row[Any], *, worker: str) -> Claim:
     return Claim(
         campaign_id=row.campaign_id,
         number=row.number,
         low=row.low,
         high=row.high,
         worker=worker,
-        begun_to=begun_to,
     )
 
 

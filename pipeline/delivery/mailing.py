@@ -14,7 +14,7 @@ from pipeline.audience.tokens import MIN_SECRET, make_token
 from pipeline.delivery.recipient import Recipient
 from pipeline.delivery.verp import verp_of
 from pipeline.errors import InputError
-from pipeline.settings import Settings
+from pipeline.settings import OUTBOX, Settings
 from pipeline.words import mark
 
 _OUTBOX_ONLY: Final = b"mail that stays in this machine's outbox"
@@ -51,7 +51,7 @@ def secret_of(environ: Mapping[str, str], *, provider: str) -> bytes:
     """
     if secret := read_secret(environ):
         return secret
-    if provider == "outbox":
+    if provider == OUTBOX:
         return _OUTBOX_ONLY
     raise InputError(
         mark(

@@ -25,9 +25,10 @@ from sqlalchemy import (
 )
 
 from pipeline.audience.queries import audience, segment_condition
-from pipeline.delivery.campaign import OUTBOX, Campaign, campaign_name
+from pipeline.delivery.campaign import Campaign, campaign_name
 from pipeline.delivery.campaigns import hold_campaign, hold_campaigns
 from pipeline.delivery.states import SERVED, CampaignState, Status
+from pipeline.settings import OUTBOX
 from pipeline.store.campaigns import batch, campaign, delivery
 from pipeline.store.engine import told, writing
 from pipeline.store.people import subscriber

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from pipeline.errors import InputError
 from pipeline.text.dates import clock, long_date
+from pipeline.text.zones import read_zone
 from pipeline.words import mark
 
 _TYPED: Final = re.compile(
@@ -55,7 +55,7 @@ def parse_when(text: str, *, now: datetime, timezone: str) -> datetime:
     An hour that comes twice, when clocks go back, is the first of both. One that clocks skip, a
     moment that is not after ``now``, and a text that is no moment raise InputError.
     """
-    zone = _zone(timezone)
+    zone = read_zone(timezone)
     try:
         typed = _read(_plain(text), today=now.astimezone(zone).date())
         moments = [datetime.combine(day, typed.at, typed.offset or zone) for day in typed.days]
@@ -89,7 +89,7 @@ def say_when(moment: datetime, *, timezone: str, language: str) -> str:
     « vendredi 27 novembre 2026 à 8 h (heure de Paris) », "Friday 27 November 2026 at 8 am (Paris
     time)". Raises InputError where there is no such time zone.
     """
-    local = moment.astimezone(_zone(timezone))
+    local = moment.astimezone(read_zone(timezone))
     at = "à" if _is_french(language) else "at"
     day, hour = long_date(local.date(), language), clock(local.time(), language)
     return f"{day} {at} {hour} ({_zone_words(timezone, language)})"
@@ -197,14 +197,6 @@ def _names() -> tuple[dict[str, int], dict[str, int]]:
 
 
 # --- zones ------------------------------------------------------------------------------------
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (OSError, ValueError, LookupError):  # a folder's name, "../x", an unknown place
-        message = mark("there is no time zone “{name}”: write it as Europe/Paris")
-        raise InputError(message, name=name) from None
 
 
 def _refuse_gap(local: datetime) -> None:

@@ -18,7 +18,7 @@ from pipeline.delivery.mailing import secret_of
 from pipeline.delivery.providers import open_provider
 from pipeline.delivery.sendgrid_events import WEBHOOK_KEY
 from pipeline.errors import InfolettreError, InputError
-from pipeline.settings import Settings
+from pipeline.settings import OUTBOX, Settings
 from pipeline.words import mark
 
 _YEARS: Final = range(2025, 2100)
@@ -38,7 +38,7 @@ def check_setup(
     yield check_secret(environ, provider=provider)
     opened = check_provider(settings, provider=provider, root=root, environ=environ)
     yield opened
-    if provider == "outbox":
+    if provider == OUTBOX:
         yield check_outbox(root / settings.outbox.path)
     elif provider == "smtp":
         yield check_server(settings, root=root)
@@ -72,7 +72,7 @@ def check_settings(settings: Settings, *, provider: str) -> Iterator[Finding]:
             mark("fill in {settings}"),
             settings=", ".join(f"organisation.{name}" for name in missing),
         )
-    if not settings.site.url.startswith("https://") and provider != "outbox":
+    if not settings.site.url.startswith("https://") and provider != OUTBOX:
         yield bad(
             "settings",
             mark("“site.url” is not an https address: readers cannot leave by one click"),

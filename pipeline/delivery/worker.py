@@ -78,6 +78,7 @@ class Worker:
         self._providers: dict[str, Provider] = dict(providers or {})
         self._letters: dict[tuple[int, int], Letter] = {}
         self._speed: dict[str, float] = {}
+        self._is_told = False
         self._stop = threading.Event()
         self._heart = Heart(self._beat)
         self._watch = Watch()
@@ -150,7 +151,7 @@ class Worker:
             turn.flush(close="open")
             self._strike(found, error)
         except WorldError as error:  # the database: what is known by now is not known there
-            self.ears.on_trouble(error)
+            self._tell(error)
             if turn.is_handing_over:  # settled later, as if we had died
                 turn.flush()
                 return
@@ -206,18 +207,24 @@ class Worker:
 
     def persist(self, claim: Claim, records: Sequence[Record], *, close: str = "") -> None:
         """Write outcomes, and wait for a database that cannot take them: they exist only here."""
-        delay = first = 0.5
+        delay = 0.5
         while True:
             try:
                 ledger.record(self.engine, claim, records, now=self.clock(), close=close)
+                self._is_told = False
                 return
             except WorldError as error:
-                if delay == first:
-                    self.ears.on_trouble(error)
+                self._tell(error)
                 if self.is_stopped:
                     raise
                 self.sleep(delay)
                 delay = min(30.0, delay * 2)
+
+    def _tell(self, error: WorldError) -> None:
+        """Tell that the database is away: once, until something was written again."""
+        if not self._is_told:
+            self._is_told = True
+            self.ears.on_trouble(error)
 
     def _beat(self, claim: Claim) -> None:
         ledger.extend_lease(self.engine, claim, lease_until=self.clock() + LEASE)

@@ -8,7 +8,18 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Text, cast, func, literal, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Table,
+    Text,
+    cast,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSON
 
 #: Kinds of columns: as PostgreSQL declares them, and how it reads them.
@@ -18,6 +29,15 @@ _KINDS: Final = {
     "json": ("json", "{name}"),
     "time": ("text", "CAST({name} || '+00' AS timestamptz)"),
 }
+
+
+def insert_new(connection: Connection, table: Table) -> Any:
+    """Return an INSERT into ``table`` that may say what to do where a row is there already.
+
+    Both dialects have ``on_conflict_do_nothing`` and ``on_conflict_do_update``, each its own.
+    """
+    is_sqlite = connection.dialect.name == "sqlite"
+    return sqlite.insert(table) if is_sqlite else postgresql.insert(table)
 
 
 def among(

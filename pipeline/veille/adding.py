@@ -103,6 +103,14 @@ def add_by_hand(
     return put_page(engine, page, by=by, now=now, note=note, tags=tuple(tags))
 
 
+def may_be_typed(error: FetchError) -> bool:
+    """Say whether a page that could not be had may be there all the same, for a person's browser.
+
+    Not so where the address leads to no page at all, or to where nothing is fetched.
+    """
+    return error.retryable or "status" in error.facts or "--title" in error.message
+
+
 def proposed(
     engine: Engine,
     settings: Settings,

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, Engine, delete, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.errors import LetterError
 from pipeline.issues.folder import read_document
 from pipeline.store.engine import reading, writing
 from pipeline.store.entries import citation, cited_letter
+from pipeline.store.rowsets import insert_new
 from pipeline.veille.keep import linked_pages, page_keys
 from pipeline.veille.links import web_url
 from pipeline.veille.plain import tidy
@@ -83,11 +83,10 @@ def _read(folder: Path, stamp: str) -> _Letter:
 
 def _write(connection: Connection, letter: _Letter) -> None:
     """Write a letter's citations in the place of its old ones; its row is the lock for both."""
-    insert_new = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     told = {"stamp": letter.stamp, "number": letter.number}
     if letter.titles is None:
         del told["number"]
-    new = insert_new(cited_letter).values(
+    new = insert_new(connection, cited_letter).values(
         slug=letter.slug, stamp=letter.stamp, number=letter.number
     )
     connection.execute(new.on_conflict_do_update(index_elements=["slug"], set_=told))

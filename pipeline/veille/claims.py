@@ -10,11 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, and_, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.store.engine import reading, writing
 from pipeline.store.entries import entry, entry_feed, feed
-from pipeline.store.rowsets import among
+from pipeline.store.rowsets import among, insert_new
 from pipeline.veille.politeness import FeedState
 from pipeline.veille.watchlists import Feed, Watchlist
 
@@ -78,8 +77,7 @@ def _insert(connection: Connection, feeds: Sequence[Listed]) -> None:
         for title, one in sorted(feeds, key=lambda listed: listed[1].url)  # all in one order
     ]
     if rows:
-        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        connection.execute(dialect.insert(feed).on_conflict_do_nothing(), rows)
+        connection.execute(insert_new(connection, feed).on_conflict_do_nothing(), rows)
 
 
 def given_title(one: Feed) -> str:

@@ -4,7 +4,7 @@ What feeds bring is written by ``arrivals.py``, what curators decide by ``triage
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,11 +19,11 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pipeline.errors import InputError
 from pipeline.store.engine import reading, writing
 from pipeline.store.entries import entry, entry_feed, entry_tag, feed
+from pipeline.store.rowsets import insert_new
 from pipeline.veille.card import Card, Cursor, Filter, Page
 from pipeline.veille.decisions import merge_tags, tidy_name, tidy_note
 from pipeline.veille.item import Entry
@@ -34,6 +34,7 @@ from pipeline.veille.states import State
 from pipeline.words import mark
 
 LIMIT: Final = 40  # cards a page
+_ALL: Final = 10_000_000  # more entries than any desk has
 _PURGE: Final = 1_000  # rows a transaction
 _REF: Final = 12  # digits
 _HEX: Final = set("0123456789abcdef")
@@ -50,6 +51,18 @@ def list_cards(
         return Page(cards=cards)
     last = cards[-1]
     return Page(cards=cards, next=Cursor(dated_at=last.entry.dated_at, id=last.id))
+
+
+def list_ids(engine: Engine, wanted: Filter, *, after: Cursor) -> list[int]:
+    """Return ``Card.id`` of all that stands behind ``after``, the newest first."""
+    with reading(engine) as connection:
+        return newest_ids(connection, wanted, limit=_ALL, after=after)
+
+
+def get_cards(engine: Engine, ids: Sequence[int]) -> tuple[Card, ...]:
+    """Return the cards of these rows, in their order; one that is gone is left out."""
+    with reading(engine) as connection:
+        return read_cards(connection, ids)
 
 
 def count_cards(engine: Engine, wanted: Filter) -> int:
@@ -105,11 +118,10 @@ def put_page(
     InputError for a note or a tag that is too long.
     """
     note, by = tidy_note(note), tidy_name(by)
-    insert_new = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
     fresh = row_of(page) | {"state": State.NEW.value, "state_at": now, "state_by": by}
     with writing(engine) as connection:
         connection.execute(
-            insert_new(entry)
+            insert_new(connection, entry)
             .values(**fresh, rule="", issue="", note="")
             .on_conflict_do_nothing()  # of any key: two who add one page would wait for each other
         )
@@ -118,7 +130,7 @@ def put_page(
         (card,) = read_cards(connection, [number])
         if added := set(merge_tags(card.tags, add=tags)) - set(card.tags):
             rows = [{"entry_id": number, "tag": one} for one in sorted(added)]
-            connection.execute(insert_new(entry_tag).on_conflict_do_nothing(), rows)
+            connection.execute(insert_new(connection, entry_tag).on_conflict_do_nothing(), rows)
             (card,) = read_cards(connection, [number])
         connection.execute(
             update(entry).where(entry.c.id == number).values(**_merged(card, page, note))
@@ -206,6 +218,26 @@ def match_watchlist(engine: Engine, name: str) -> str:
         "“{name}” stands in the titles of several watchlists ({known}): write more of it"
     )
     raise InputError(message, name=name, known=", ".join(found))
+
+
+def match_source(engine: Engine, name: str) -> str:
+    """Return the source that is called ``name``, or the only one of whose name it is a part.
+
+    Neither case nor accents count. Raises InputError where it is none's, or that of several.
+    """
+    with reading(engine) as connection:
+        query = select(entry.c.source).distinct().order_by(entry.c.source)
+        known: list[str] = list(connection.scalars(query))
+    folded = fold(name)
+    exact = [one for one in known if fold(one) == folded]
+    found = exact or [one for one in known if folded and folded in fold(one)]
+    if exact or len(found) == 1:
+        return found[0]
+    if found:
+        message = mark("“{name}” is part of several sources ({known}): write more of it")
+        raise InputError(message, name=name, known=", ".join(found[:8]))
+    message = mark("no source “{name}”: “infolettre veille list” shows them")
+    raise InputError(message, name=name)
 
 
 def purge_entries(engine: Engine, *, now: datetime, keep_days: int) -> int:

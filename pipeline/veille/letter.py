@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Connection, Engine, and_, exists, select, text
 
-from pipeline.errors import InputError, LetterError, WorkspaceError, WorldError
+from pipeline.errors import LetterError, WorkspaceError, WorldError
 from pipeline.issues.folder import read_document
 from pipeline.store.campaigns import campaign
 from pipeline.store.engine import reading, writing
 from pipeline.store.entries import entry
 from pipeline.text.document import Document, parse_document
+from pipeline.text.zones import read_zone
 from pipeline.veille.card import Card
 from pipeline.veille.changes import hold_cards, write_changes
 from pipeline.veille.decisions import Action, Change, move, tidy_name
@@ -101,16 +101,13 @@ def write_cards(
     return Written(file=file, cards=written, notices=notices)
 
 
-def sync_letter(
-    engine: Engine, workspace: Workspace, folder: Path, *, by: str, now: datetime
-) -> int:
+def sync_letter(engine: Engine, folder: Path, *, by: str, now: datetime) -> int:
     """Make the desk say what the letter's file says, and return how many cards that changed.
 
     What is written for this letter, but not linked in it any more, is kept again; what is linked
     in it by hand is written. A letter that was sent takes no more cards; one with mistakes changes
     nothing. The file is parsed, and nothing is locked where all is as it should be.
     """
-    del workspace  # it is here so that both functions of this door are called alike
     folder, by = folder.resolve(), tidy_name(by)
     keys = _linked_keys(folder)
     if keys is None:
@@ -164,7 +161,7 @@ def _with_items(
     workspace: Workspace, document: Document, cards: Iterable[Card], *, block: str
 ) -> str:
     site = workspace.settings.site
-    zone = _zone(site.timezone)
+    zone = read_zone(site.timezone)
     language = language_of(document.values, default=site.language)
     for card in cards:
         item = _item(card, block=block, language=language, zone=zone)
@@ -251,11 +248,3 @@ def _move_all(
     decisions = [move(card, action, by=by, now=now, issue=issue) for card in cards]
     changes = [one for one in decisions if isinstance(one, Change)]
     return len(write_changes(connection, changes, action=action, by=by, now=now))
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        message = mark("site.timezone: “{name}” is no time zone; write one such as Europe/Paris")
-        raise InputError(message, name=name) from None

@@ -11,18 +11,18 @@ from html.parser import HTMLParser
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, select
-from sqlalchemy.dialects import postgresql, sqlite
 
+from pipeline.settings import OUTBOX
 from pipeline.store.campaigns import campaign, campaign_edition
 from pipeline.store.engine import reading, writing
 from pipeline.store.entries import entry, publication
+from pipeline.store.rowsets import insert_new
 from pipeline.veille.changes import hold_cards, write_changes
 from pipeline.veille.decisions import Action, Change, move
 from pipeline.veille.keep import page_keys
 from pipeline.veille.rows import CHUNK
 from pipeline.veille.states import State
 
-REHEARSAL: Final = "outbox"  # the provider with which nothing leaves the machine
 _ADDRESS: Final = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
 
 
@@ -39,7 +39,7 @@ def publish_sent(engine: Engine, *, now: datetime) -> int:
         select(columns.id, columns.slug)
         .where(
             columns.started_at.is_not(None),
-            columns.provider != REHEARSAL,
+            columns.provider != OUTBOX,
             columns.id.not_in(known),
         )
         .order_by(columns.id)
@@ -71,9 +71,11 @@ def _publish(engine: Engine, number: int, slug: str, *, now: datetime) -> int:
 
 def _claim(connection: Connection, number: int, *, now: datetime) -> bool:
     """Say whether this campaign's items are ours to publish: whoever writes its row first."""
-    is_postgresql = connection.dialect.name == "postgresql"
-    insert = postgresql.insert if is_postgresql else sqlite.insert
-    row = insert(publication).values(campaign_id=number, at=now).on_conflict_do_nothing()
+    row = (
+        insert_new(connection, publication)
+        .values(campaign_id=number, at=now)
+        .on_conflict_do_nothing()
+    )
     return connection.execute(row.returning(publication.c.campaign_id)).first() is not None
 
 

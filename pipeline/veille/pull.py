@@ -191,9 +191,11 @@ class _Pull:
         self.is_stopped = is_stopped
         self.outcomes: dict[str, FeedOutcome] = {}
         self.moves: list[tuple[Claim, str]] = []
+        self.places: dict[int, int] = {}
 
     async def run(self, claims: Sequence[Claim], *, tls: ssl.SSLContext | None) -> None:
         """Read all feeds and write what they bring. Raises _Stopped, in a group."""
+        self.places = {claim.id: place for place, claim in enumerate(claims)}
         results = _Results()
         async with (
             open_fetcher(self.settings.veille, tls=tls) as fetcher,
@@ -303,6 +305,8 @@ class _Pull:
                 await self._write(batch)
 
     async def _write(self, batch: list[_Result]) -> None:
+        # in the order of the watchlists: of a page that two bring, the first is the owner
+        batch.sort(key=lambda result: self.places[result.arrival.claim.id])
         arrivals = [result.arrival for result in batch]
         brought = await asyncio.to_thread(
             write_arrivals, self.engine, arrivals, judge=self.judge, worker=self.worker

@@ -1,4 +1,4 @@
-"""Entries and cards as rows of the database, and back; and which rows a filter means.
+"""Entries and cards as rows of the database, and back.
 
 What is asked of the database with them is the business of ``entries.py`` and its neighbours.
 """

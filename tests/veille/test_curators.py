@@ -156,7 +156,7 @@ class Desk(RuleBasedStateMachine):
             (self.letter / "issue.yaml").write_bytes(self.original)
 
         def do() -> None:
-            sync_letter(self.engine, self.workspace, self.letter, by=by, now=self.now)
+            sync_letter(self.engine, self.letter, by=by, now=self.now)
 
         self.act(by, do, is_undoable=False)
 

@@ -287,7 +287,7 @@ def test_a_database_that_dies_after_the_file_was_written_is_told_and_mended_by_t
 
     assert len(items(folder)) == 21
     assert {one.state for one in find_cards(engine, refs)} == {State.NEW}
-    assert sync_letter(engine, workspace, folder, by="Claire", now=at(2)) == 20
+    assert sync_letter(engine, folder, by="Claire", now=at(2)) == 20
     assert {one.state for one in find_cards(engine, refs)} == {State.WRITTEN}
 
 
@@ -299,10 +299,10 @@ def test_what_the_editor_takes_out_of_the_letter_is_kept_again(
     write_cards(engine, workspace, [one], folder, by="Claire", now=at(1))
     elsewhere = a_letter(workspace, OTHER)
     write_cards(engine, workspace, [other], elsewhere, by="Claire", now=at(1))
-    assert sync_letter(engine, workspace, folder, by="Marc", now=at(2)) == 0
+    assert sync_letter(engine, folder, by="Marc", now=at(2)) == 0
     (folder / "issue.yaml").write_text(LETTER, encoding="utf-8")
 
-    assert sync_letter(engine, workspace, folder, by="Marc", now=at(3)) == 1
+    assert sync_letter(engine, folder, by="Marc", now=at(3)) == 1
 
     found = card(engine, one)
     assert (found.state, found.state_by, found.issue) == (State.KEPT, "Marc", "")
@@ -322,8 +322,8 @@ def test_what_the_editor_pastes_into_the_letter_is_written(
     )
     folder = a_letter(workspace, SLUG, f"blocks:\n{links}")
 
-    assert sync_letter(engine, workspace, folder, by="Claire", now=at(2)) == 3
-    assert sync_letter(engine, workspace, folder, by="Claire", now=at(3)) == 0
+    assert sync_letter(engine, folder, by="Claire", now=at(2)) == 3
+    assert sync_letter(engine, folder, by="Claire", now=at(3)) == 0
 
     for found in find_cards(engine, [item, mention, discarded]):
         assert (found.state, found.issue) == (State.WRITTEN, SLUG)
@@ -339,10 +339,10 @@ def test_a_letter_with_mistakes_is_passed_over_one_that_is_gone_holds_nothing(
     write_cards(engine, workspace, [ref], folder, by="Claire", now=at(1))
 
     (folder / "issue.yaml").write_text("blocks: [\n", encoding="utf-8")
-    assert sync_letter(engine, workspace, folder, by="Claire", now=at(2)) == 0
+    assert sync_letter(engine, folder, by="Claire", now=at(2)) == 0
     assert card(engine, ref).state is State.WRITTEN
     (folder / "issue.yaml").unlink()
-    assert sync_letter(engine, workspace, folder, by="Claire", now=at(3)) == 1
+    assert sync_letter(engine, folder, by="Claire", now=at(3)) == 1
     assert card(engine, ref).state is State.KEPT
 
 
@@ -356,7 +356,7 @@ def test_a_letter_that_was_sent_takes_no_more_cards(engine: Engine, workspace: W
         values = {"state": "running", "started_at": NOW}
         connection.execute(update(campaign).where(campaign.c.id == number).values(values))
 
-    assert sync_letter(engine, workspace, folder, by="Claire", now=at(1)) == 0
+    assert sync_letter(engine, folder, by="Claire", now=at(1)) == 0
     assert card(engine, ref).state is State.NEW
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, select, update
 
 from pipeline.errors import InputError, WorldError
-from pipeline.store.engine import open_engine, writing
-from pipeline.store.entries import feed
+from pipeline.store.engine import open_engine, reading, writing
+from pipeline.store.entries import entry, feed
 from pipeline.veille.claims import LEASE, claim_feeds, extend_claims, feeds_once, release_claims
 from pipeline.veille.pull import FeedOutcome, Report, next_due
 from pipeline.veille.watchlists import Feed, Watchlist
@@ -206,6 +206,21 @@ def test_one_article_in_two_feeds_is_one_entry_of_the_one_that_came_first(
         "https://x.example/1?utm_source=a",
         "Des communs",
     )
+    assert len(brought(engine)) == 2
+
+
+def test_of_two_feeds_that_are_new_at_once_the_first_in_the_watchlists_is_the_owner(
+    engine: Engine, site: Site
+) -> None:
+    late = rss(rss_item("https://x.example/1"), title="La première")
+    site.answers["/late"] = Answer(body=late, drip=0.1 / len(late))
+    early = site.put("/early", rss(rss_item("https://x.example/1"), title="La seconde"))
+
+    pull(engine, feeds(site.url("/late"), early))
+
+    with reading(engine) as connection:
+        query = select(feed.c.url).join_from(entry, feed)
+        assert connection.scalars(query).all() == [site.url("/late")]
     assert len(brought(engine)) == 2
 
 

@@ -260,12 +260,12 @@ def test_a_whitelisted_feed_keeps_only_what_a_rule_speaks_for() -> None:
 )
 def test_a_pattern_that_would_run_for_ever_is_stopped_and_named(pattern: str) -> None:
     book = a_book(slow=Rule(do="discard", pattern=pattern), ok=keep("communs"))
-    before = time.process_time()
+    before = time.thread_time()
 
     found = book.judge(an_entry(title=LONG, excerpt="des communs"), feed=FEED)
 
     assert found == Verdict(state=State.KEPT, rule="ok", matched=("ok",), trouble=("slow",))
-    assert time.process_time() - before < TIME_LIMIT * 20  # the busy machine counts as well
+    assert time.thread_time() - before < TIME_LIMIT * 4
 
 
 @pytest.mark.parametrize(

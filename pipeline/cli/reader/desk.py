@@ -9,23 +9,20 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Engine
 
-from pipeline.store.engine import reading
+from pipeline.errors import InputError
+from pipeline.text.zones import read_zone
 from pipeline.veille import entries, triage
 from pipeline.veille.card import Card, Cursor, Filter, Page
 from pipeline.veille.citations import refresh_citations
 from pipeline.veille.letter import Written, write_cards
-from pipeline.veille.matching import newest_ids
-from pipeline.veille.rows import read_cards
 from pipeline.veille.states import State
 from pipeline.veille.triage import Done
 from pipeline.workspace import Workspace
 
 PAGE: Final = 200  # cards that are read at once
-_ALL: Final = 10_000_000  # more entries than any desk has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +38,8 @@ class Desk:
     def zone(self) -> tzinfo:
         """Return the hours of the workspace; those of the machine where its zone is unknown."""
         try:
-            return ZoneInfo(self.workspace.settings.site.timezone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
+            return read_zone(self.workspace.settings.site.timezone)
+        except InputError:
             zone = self.clock().astimezone().tzinfo
             assert zone is not None  # noqa: S101 - astimezone gives one
             return zone
@@ -68,13 +65,11 @@ class Desk:
 
     def ids(self, wanted: Filter, *, after: Cursor) -> list[int]:
         """Return ``Card.id`` of all that stands behind ``after``."""
-        with reading(self.engine) as connection:
-            return newest_ids(connection, wanted, limit=_ALL, after=after)
+        return entries.list_ids(self.engine, wanted, after=after)
 
     def read(self, ids: Sequence[int]) -> tuple[Card, ...]:
         """Return the cards of these entries as they are now; one that is gone is left out."""
-        with reading(self.engine) as connection:
-            return read_cards(connection, ids)
+        return entries.get_cards(self.engine, ids)
 
     def decide(self, card: Card, state: State) -> Done:
         """Keep, discard or put back a card, as the curator saw it."""

@@ -10,9 +10,8 @@ from pipeline.cli.speech import show, show_json, tell
 from pipeline.cli.tally import figure
 from pipeline.cli.veille.opened import freshen, now, opened_desk, zone_of
 from pipeline.cli.veille.table import OPEN, show_cards
-from pipeline.errors import InputError
 from pipeline.veille.card import Card, Filter
-from pipeline.veille.entries import count_cards, list_cards, list_facets, match_watchlist
+from pipeline.veille.entries import count_cards, list_cards, match_source, match_watchlist
 from pipeline.veille.plain import fold
 from pipeline.veille.states import STATE_WORDS, State
 from pipeline.words import mark, say
@@ -90,7 +89,7 @@ def list_command(
         wanted = Filter(
             states=tuple(one for some in states for one in some) or OPEN,
             watchlist=match_watchlist(engine, watchlist) if watchlist else "",
-            source=_match_source(engine, source) if source else "",
+            source=match_source(engine, source) if source else "",
             language=spoken or "",
             tag=(tag or "").removeprefix("#"),
             issue=workspace.find_issue(issue).name if issue else "",
@@ -125,20 +124,6 @@ def _collect(engine: Engine, wanted: Filter, limit: int) -> list[Card]:
 
 
 _PAGE: Final = 500
-
-
-def _match_source(engine: Engine, given: str) -> str:
-    """Return the one source that is called so, or whose name holds ``given``."""
-    known = [name for name, _ in list_facets(engine, Filter()).sources]
-    exact = [name for name in known if fold(name) == fold(given)]
-    found = exact or [name for name in known if fold(given) in fold(name)]
-    if len(found) == 1 or exact:
-        return found[0]
-    if found:
-        message = mark("“{name}” is part of several sources ({known}): write more of it")
-        raise InputError(message, name=given, known=", ".join(found[:8]))
-    message = mark("no source “{name}”: “infolettre veille list” shows them")
-    raise InputError(message, name=given)
 
 
 def _show_none(engine: Engine) -> None:

@@ -8,13 +8,12 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
-from pipeline.errors import InputError
 from pipeline.settings import Settings
 from pipeline.store.upgrade import opened_store
+from pipeline.text.zones import read_zone
 from pipeline.veille.citations import refresh_citations
 from pipeline.veille.letter import sync_letter
 from pipeline.veille.publication import publish_sent
-from pipeline.words import mark
 from pipeline.workspace import Workspace, find_workspace
 
 
@@ -30,7 +29,7 @@ def freshen(workspace: Workspace, engine: Engine) -> None:
     """Let the desk know which letters were sent, what the newest says, and what they all cite."""
     publish_sent(engine, now=now())
     if workspace.all_issues():
-        sync_letter(engine, workspace, workspace.newest_issue(), by="", now=now())
+        sync_letter(engine, workspace.newest_issue(), by="", now=now())
     refresh_citations(engine, workspace)
 
 
@@ -46,9 +45,4 @@ def local_now(settings: Settings) -> datetime:
 
 def zone_of(settings: Settings) -> ZoneInfo:
     """Return the zone of the workspace. Raises InputError."""
-    name = settings.site.timezone
-    try:
-        return ZoneInfo(name)
-    except (OSError, ValueError, LookupError):  # a folder's name, "../x", an unknown place
-        message = mark("there is no time zone “{name}”: write it as Europe/Paris")
-        raise InputError(message, name=name) from None
+    return read_zone(settings.site.timezone)

@@ -14,7 +14,7 @@ from pipeline.cli.veille.table import ID, cited_words
 from pipeline.errors import FetchError
 from pipeline.text.dates import long_date
 from pipeline.text.languages import language_name
-from pipeline.veille.adding import add_by_hand, add_page
+from pipeline.veille.adding import add_by_hand, add_page, may_be_typed
 from pipeline.veille.card import Card
 from pipeline.veille.citations import refresh_citations
 from pipeline.veille.entries import find_cards
@@ -50,7 +50,7 @@ def add_command(
         try:
             card = add_page(engine, workspace.settings, url, by=by, now=begin, note=note, tags=tags)
         except FetchError as error:
-            if not title.strip():
+            if not (title.strip() and may_be_typed(error)):
                 raise _with_way_out(error, url) from None
             click.echo(error.say(language()), err=True)
             card = add_by_hand(
@@ -66,7 +66,7 @@ def add_command(
 
 def _with_way_out(error: FetchError, url: str) -> FetchError:
     """Return an error that says what to do where the page exists, but not for us."""
-    if not (error.retryable or "status" in error.facts) or "--title" in error.message:
+    if not may_be_typed(error) or "--title" in error.message:
         return error
     message = mark(
         "{said}. If your browser can read it: infolettre veille add {url} --title “its title”"
